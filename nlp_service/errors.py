@@ -1,0 +1,55 @@
+"""Errors that people can cause or should read. The HTTP layer and the CLI translate them in one place.
+
+ServiceError
+├── InvalidText           a text cannot be analysed (blank, too long, no words …)
+├── InvalidRecord         a line or record of an import breaks a rule
+├── NotFound              no such article
+├── Conflict              an external id is already taken
+├── Overloaded            the queue is full; try again later
+├── BundleError           a model bundle is missing, damaged or does not fit
+└── DatabaseOutdated      the database schema is not the one this version needs
+"""
+
+
+class ServiceError(Exception):
+    """Base of every expected error."""
+
+
+class InvalidText(ServiceError):
+    """A text cannot be analysed; `field` says which one."""
+
+    def __init__(self, message: str, *, field: str = "text") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class InvalidRecord(ServiceError):
+    """A record of an import breaks a rule; `place` says where it stands."""
+
+    def __init__(self, message: str, *, place: int) -> None:
+        super().__init__(message)
+        self.place = place
+
+
+class NotFound(ServiceError):
+    """What was asked for does not exist."""
+
+
+class Conflict(ServiceError):
+    """The change contradicts what is stored."""
+
+
+class Overloaded(ServiceError):
+    """Too much is waiting; the caller should come back after `retry_after` seconds."""
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class BundleError(ServiceError):
+    """A model bundle is missing, damaged, or made for another encoder."""
+
+
+class DatabaseOutdated(ServiceError):
+    """The database was made by another version."""

@@ -1,0 +1,1 @@
+"""Encoders, heads and what they answer. Imports neither torch nor transformers."""

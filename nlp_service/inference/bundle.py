@@ -1,0 +1,113 @@
+"""Bundles: folders with weights and a `bundle.json` that says what they are and what each file's checksum is.
+
+``<bundles>/encoders/<name>`` holds an encoder (graph, tokenizer, test vectors), ``<bundles>/heads/<task>`` a head.
+Nothing is loaded whose checksum does not match.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from nlp_service.errors import BundleError
+
+BUNDLE_FILE = "bundle.json"
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Prefix(_Strict):
+    """What the encoder expects before an input, for each side of a search."""
+
+    query: str
+    passage: str
+
+
+class Comparison(_Strict):
+    """Cosine similarity of the quantised encoder's vectors to the full-precision model's."""
+
+    texts: int = Field(ge=1)
+    cosine_mean: float
+    cosine_min: float
+
+
+class EncoderBundle(_Strict):
+    """An encoder as the service runs it."""
+
+    kind: Literal["encoder"] = "encoder"
+    name: str
+    version: str
+    base: str
+    fingerprint: Sha256
+    """SHA-256 of the full-precision weights; heads name it."""
+    pooling: Literal["mean", "cls"]
+    prefix: Prefix
+    window_tokens: int = Field(ge=16, le=8192)
+    """Longer texts are encoded in several windows whose token states are averaged together."""
+    dimension: int = Field(ge=1)
+    precision: str
+    comparison: Comparison
+    files: dict[str, Sha256]
+
+
+class EncoderReference(_Strict):
+    """The encoder that a head was trained on."""
+
+    name: str
+    fingerprint: Sha256
+
+
+class HeadBundle(_Strict):
+    """A head: from an encoder's pooled vector to calibrated probabilities of one task."""
+
+    kind: Literal["head"] = "head"
+    task: Literal["sentiment", "classify"]
+    version: str
+    labels: tuple[str, ...]
+    encoder: EncoderReference
+    temperature: float = Field(gt=0)
+    review_threshold: float = Field(ge=0, le=1)
+    """Answers whose top probability is lower are marked `needs_review`."""
+    metrics: dict[str, dict[str, float]]
+    """For each test set: name of the figure to its value."""
+    data: dict[str, Sha256]
+    """Fingerprint of each data split."""
+    files: dict[str, Sha256]
+
+
+Manifest = TypeVar("Manifest", EncoderBundle, HeadBundle)
+
+
+def read_bundle(folder: Path, schema: type[Manifest]) -> Manifest:
+    """Read and verify the bundle in `folder`; raises BundleError when it is missing, damaged or of another kind."""
+    file = folder / BUNDLE_FILE
+    try:
+        manifest = schema.model_validate_json(file.read_bytes())
+    except FileNotFoundError as error:
+        raise BundleError(f"{folder}: 没有模型包,请先运行 · no bundle here, run: nlp-service models build") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise BundleError(f"{file}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    for name, expected in manifest.files.items():
+        if Path(name).name != name:
+            raise BundleError(f"{file}: file name {name!r} leaves the bundle")
+        verify_file(folder / name, expected)
+    return manifest
+
+
+def verify_file(file: Path, expected: str) -> None:
+    """Raise BundleError unless `file` exists and has this SHA-256."""
+    if not file.is_file():
+        raise BundleError(f"{file}: 文件缺失 · missing")
+    if (found := sha256(file)) != expected:
+        raise BundleError(f"{file}: 校验和不符 · sha256 is {found}, expected {expected}")
+
+
+def sha256(file: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,131 @@
+"""An encoder: from texts to pooled vectors."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file
+
+from nlp_service.errors import BundleError
+from nlp_service.inference.bundle import EncoderBundle, read_bundle
+from nlp_service.inference.session import OpenVinoSession, Session
+from nlp_service.inference.windows import Window, Windower
+
+TOKENIZER_FILE = "tokenizer.json"
+TEST_VECTORS_FILE = "test_vectors.safetensors"
+TEST_VECTORS_MIN_COSINE = 0.99
+PAD = 1
+BATCH_TOKENS = 2048
+LENGTHS = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+"""Padded lengths: the runtime prepares kernels for each shape, so there are few of them."""
+
+Side = Literal["query", "passage"]
+Vectors = NDArray[np.float32]
+
+
+class Encoder:
+    """A verified encoder bundle with its session.
+
+    `passes` counts the windows that went through the graph since loading.
+    """
+
+    def __init__(self, bundle: EncoderBundle, windower: Windower, session: Session) -> None:
+        self.bundle = bundle
+        self.passes = 0
+        self._windower = windower
+        self._session = session
+
+    @classmethod
+    def load(cls, folder: Path, *, threads: int) -> "Encoder":
+        """Load a bundle and check it against its own test vectors, which also warms it up.
+
+        Raises BundleError when the bundle is missing, damaged or does not answer as it should.
+        """
+        bundle = read_bundle(folder, EncoderBundle)
+        windower = Windower(folder / TOKENIZER_FILE, bundle.window_tokens)
+        encoder = cls(bundle, windower, OpenVinoSession(folder, threads))
+        encoder._check_test_vectors(folder / TEST_VECTORS_FILE)
+        encoder.passes = 0
+        return encoder
+
+    def windows(self, texts: Sequence[str], side: Side) -> list[Window]:
+        """The token windows of the texts, with the prefix of that side."""
+        prefix = self.bundle.prefix.query if side == "query" else self.bundle.prefix.passage
+        return self._windower.windows(texts, prefix)
+
+    def run(self, windows: Sequence[Window]) -> Vectors:
+        """Mean token states of each window, shape (windows, dimension)."""
+        self.passes += len(windows)
+        return run_windows(self._session, windows, self.bundle.dimension)
+
+    def encode(self, texts: Sequence[str], side: Side = "query") -> Vectors:
+        """Mean token states of each text, shape (texts, dimension), not normalised."""
+        windows = self.windows(texts, side)
+        return merge(windows, self.run(windows), len(texts))
+
+    def _check_test_vectors(self, file: Path) -> None:
+        stored = load_file(file)
+        texts = bytes(stored["texts"]).decode("utf-8").split("\n")
+        cosines = (normalise(self.encode(texts)) * normalise(stored["vectors"].astype(np.float32))).sum(axis=1)
+        if float(cosines.min()) < TEST_VECTORS_MIN_COSINE:
+            raise BundleError(
+                f"{file.parent}: 与自带测试向量不符 · cosine to its own test vectors is {cosines.min():.4f}, "
+                f"at least {TEST_VECTORS_MIN_COSINE} is needed"
+            )
+
+
+def run_windows(session: Session, windows: Sequence[Window], dimension: int) -> Vectors:
+    """Mean token states of each window, shape (windows, dimension); in batches of similar length."""
+    pooled = np.empty((len(windows), dimension), dtype=np.float32)
+    for rows in batches([len(window.ids) for window in windows]):
+        pooled[rows] = session.run(*pad([windows[row].ids for row in rows]))
+    return pooled
+
+
+def merge(windows: Sequence[Window], pooled: Vectors, texts: int) -> Vectors:
+    """Average the windows of each text, weighted by their tokens, shape (texts, dimension)."""
+    if len(windows) == texts:
+        return pooled
+    owners = np.array([window.text for window in windows])
+    weights = np.array([len(window.ids) for window in windows], dtype=np.float32)
+    total = np.zeros((texts, pooled.shape[1]), dtype=np.float32)
+    np.add.at(total, owners, pooled * weights[:, None])
+    merged: Vectors = total / np.bincount(owners, weights=weights, minlength=texts).astype(np.float32)[:, None]
+    return merged
+
+
+def normalise(vectors: Vectors) -> Vectors:
+    """Scale each row to length 1."""
+    norms: Vectors = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.maximum(norms, 1e-12)
+
+
+def batches(lengths: Sequence[int]) -> list[list[int]]:
+    """Group rows by padded length into batches of at most `BATCH_TOKENS` tokens, the shortest first."""
+    result: list[list[int]] = []
+    width = 0
+    for row in sorted(range(len(lengths)), key=lengths.__getitem__):
+        padded = padded_length(lengths[row])
+        if not result or padded != width or (len(result[-1]) + 1) * padded > BATCH_TOKENS:
+            result.append([])
+            width = padded
+        result[-1].append(row)
+    return result
+
+
+def padded_length(length: int) -> int:
+    """The smallest of `LENGTHS` that holds `length` tokens, or `length` itself beyond them."""
+    return next((bound for bound in LENGTHS if bound >= length), length)
+
+
+def pad(rows: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Token ids and attention mask, shape (rows, padded length)."""
+    width = padded_length(max(map(len, rows)))
+    ids = np.full((len(rows), width), PAD, dtype=np.int64)
+    mask = np.zeros((len(rows), width), dtype=np.int64)
+    for index, row in enumerate(rows):
+        ids[index, : len(row)] = row
+        mask[index, : len(row)] = 1
+    return ids, mask

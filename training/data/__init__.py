@@ -1,0 +1,1 @@
+"""Labelled texts: the record, the loaders, near-duplicates and splits."""

@@ -1,0 +1,142 @@
+"""Fine-tune an encoder with all its heads on all labelled tasks together.
+
+Word embeddings stay as they are: only a part of the vocabulary occurs in the labelled texts, and the change in git
+stays small. Interrupted, the same command goes on from the last checkpoint.
+"""
+
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from training.config import TrainingConfig
+from training.console import console
+from training.data.example import LABELS, Example
+from training.encoder import MultiTaskEncoder, load_transformer
+
+PAD_MULTIPLE = 8
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A text as token ids, its task's index and its class index."""
+
+    input_ids: list[int]
+    task: int
+    label: int
+
+
+class EncodedTexts(Dataset[dict[str, Any]]):
+    """Token ids of the examples, each with `length` for bucketing."""
+
+    def __init__(self, rows: Sequence[Encoded]) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        row = self._rows[index]
+        return {"input_ids": row.input_ids, "task": row.task, "labels": row.label, "length": len(row.input_ids)}
+
+
+class Collate:
+    """Pads a list of encoded texts into one batch."""
+
+    def __init__(self, pad: int) -> None:
+        self._pad = pad
+
+    def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Tensor]:
+        width = max(len(row["input_ids"]) for row in rows)
+        width = -(-width // PAD_MULTIPLE) * PAD_MULTIPLE
+        ids = torch.full((len(rows), width), self._pad)
+        mask = torch.zeros((len(rows), width), dtype=torch.long)
+        for index, row in enumerate(rows):
+            length = len(row["input_ids"])
+            ids[index, :length] = torch.tensor(row["input_ids"])
+            mask[index, :length] = 1
+        return {
+            "input_ids": ids,
+            "attention_mask": mask,
+            "task": torch.tensor([row["task"] for row in rows]),
+            "labels": torch.tensor([row["labels"] for row in rows]),
+        }
+
+
+def train(config: TrainingConfig, base: Path, prefix: str, examples: Sequence[Example], work: Path) -> MultiTaskEncoder:
+    """Fine-tune on `examples`, checkpointing under `work`; returns the trained model, in float32.
+
+    A second call with the same arguments resumes; a finished run is loaded without training.
+    """
+    from transformers import AutoTokenizer, Trainer, TrainingArguments, set_seed
+
+    set_seed(config.seed)
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    transformer = load_transformer(base)
+    model = MultiTaskEncoder(transformer, config.tasks, transformer.config.hidden_size)
+    finished = work / "trained.pt"
+    if finished.is_file():
+        model.load_state_dict(torch.load(finished, weights_only=True))
+        return model.eval()
+    transformer.get_input_embeddings().weight.requires_grad_(False)
+    optimisation = config.optimisation
+    rows = _encode(config, tokenizer, prefix, examples)
+    steps = -(-len(rows) // optimisation.batch_size) * optimisation.epochs
+    arguments = TrainingArguments(
+        output_dir=str(work / "checkpoints"),
+        num_train_epochs=optimisation.epochs,
+        per_device_train_batch_size=optimisation.batch_size,
+        learning_rate=optimisation.learning_rate,
+        weight_decay=optimisation.weight_decay,
+        warmup_steps=int(steps * optimisation.warmup_share),
+        lr_scheduler_type="linear",
+        train_sampling_strategy="group_by_length",
+        length_column_name="length",
+        bf16=True,
+        use_cpu=not torch.cuda.is_available(),
+        seed=config.seed,
+        save_steps=optimisation.save_steps,
+        save_total_limit=1,
+        logging_steps=20,
+        remove_unused_columns=False,
+        report_to=[],
+        dataloader_pin_memory=False,
+    )
+    trainer = Trainer(
+        model=model,
+        args=arguments,
+        train_dataset=EncodedTexts(rows),
+        data_collator=Collate(tokenizer.pad_token_id),
+    )
+    resume = any((work / "checkpoints").glob("checkpoint-*"))
+    console.print(f"{len(rows):,} 条 · texts an epoch, {steps:,} 步 · steps" + (" · 继续 · resuming" if resume else ""))
+    trainer.train(resume_from_checkpoint=resume)
+    (work / "log.json").write_text(json.dumps(trainer.state.log_history, indent=1), encoding="utf-8")
+    partial = work / "trained.partial"
+    torch.save(model.state_dict(), partial)
+    partial.rename(finished)
+    return model.eval()
+
+
+def _encode(config: TrainingConfig, tokenizer: Any, prefix: str, examples: Sequence[Example]) -> list[Encoded]:
+    rows: list[Encoded] = []
+    for example in examples:
+        ids = shorten(tokenizer(prefix + example.text)["input_ids"], config.optimisation.max_tokens)
+        row = Encoded(ids, config.tasks.index(example.task), LABELS[example.task].index(example.label))
+        rows.extend([row] * config.sources.repeat.get(example.source, 1))
+    random.Random(config.seed).shuffle(rows)
+    return rows
+
+
+def shorten(ids: list[int], limit: int) -> list[int]:
+    """Keep the head and the tail of a long text: the point of a long mail is often in its last line."""
+    if len(ids) <= limit:
+        return ids
+    tail = limit // 2
+    return ids[: limit - tail] + ids[-tail:]
