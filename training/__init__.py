@@ -1,0 +1,1 @@
+"""Prepares data, trains, calibrates, measures, and builds the bundles that the service loads."""

@@ -6,12 +6,16 @@ from typing import Annotated
 import typer
 
 from training.config import TrainingConfig, load_config
-from training.console import console
+from training.console import console, quiet_libraries
 from training.data.example import Example, Split
 
-app = typer.Typer(help="训练、校准、评估 · train, calibrate, evaluate", no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(
+    help="训练、校准、评估 · train, calibrate, evaluate", no_args_is_help=True, pretty_exceptions_enable=False
+)
 
-ConfigFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="训练配置 · training configuration (TOML)")]
+ConfigFile = Annotated[
+    Path, typer.Argument(exists=True, dir_okay=False, help="训练配置 · training configuration (TOML)")
+]
 ModelsDir = Annotated[Path, typer.Option(help="模型目录 · folder with base.toml, encoders/ and heads/")]
 WorkDir = Annotated[Path, typer.Option(help="中间结果 · checkpoints and downloads; may be deleted")]
 
@@ -38,6 +42,7 @@ def run(config_file: ConfigFile, models: ModelsDir = Path("models"), work: WorkD
     from training.export import export
     from training.train import train
 
+    quiet_libraries()
     config = load_config(config_file)
     splits = _splits(config)
     spec = load_base_spec(models)

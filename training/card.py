@@ -1,7 +1,6 @@
 """Model cards: what was trained on what, how it was measured, what it is not for."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from training.base.spec import BaseSpec
@@ -30,35 +29,25 @@ def encoder_card(
 ) -> str:
     """The card of an encoder, in Markdown."""
     optimisation = config.optimisation
-    rows = [
-        f"| {source} | {SOURCES[source]} | "
-        + " | ".join(str(Counter(example.source for example in splits[name])[source]) for name in ("train", "validation", "test"))
-        + " |"
-        for source in SOURCES
-    ]
-    return "\n".join(
-        [
-            f"# Encoder `{config.encoder}` {description['version']}",
-            "",
-            f"`{spec.name}` ({spec.license}), fine-tuned on {' and '.join(config.tasks)} together. Git holds the change of "
-            "its weights in 4 bits (`change.safetensors`); word embeddings are the base's.",
-            "",
-            f"- base weights: `{description['base_fingerprint']}`",
-            f"- merged weights: `{description['fingerprint']}`",
-            f"- prefix `{spec.prefix.query}`, {spec.pooling} pooling, windows of {description['window_tokens']} tokens",
-            f"- {optimisation.epochs} epochs, batch {optimisation.batch_size}, learning rate "
-            f"{optimisation.learning_rate:g}, {optimisation.max_tokens} tokens, seed {config.seed}, bf16 autocast",
-            "",
-            "| source | what | train | validation | test |",
-            "| --- | --- | ---: | ---: | ---: |",
-            *rows,
-            "",
-            "Near-duplicates (character 5-gram Jaccard over 0.5) stay in one split; tickets are split by product.",
-            "",
-            "Rebuild: `python -m training run training/configs/" + config.encoder + ".toml`",
-            "",
-        ]
-    )
+    return f"""# Encoder `{config.encoder}` {description["version"]}
+
+`{spec.name}` ({spec.license}), fine-tuned on {" and ".join(config.tasks)} together. Git holds the change of its weights
+in 4 bits (`change.safetensors`); word embeddings are the base's.
+
+- base weights: `{description["base_fingerprint"]}`
+- merged weights: `{description["fingerprint"]}`
+- prefix `{spec.prefix.query}`, {spec.pooling} pooling, windows of {description["window_tokens"]} tokens
+- {optimisation.epochs} epochs, batch {optimisation.batch_size}, learning rate {optimisation.learning_rate:g},
+  {optimisation.max_tokens} tokens, seed {config.seed}, bf16 autocast
+
+| source | what | train | validation | test |
+| --- | --- | ---: | ---: | ---: |
+{_lines(_source_row(source, splits) for source in SOURCES)}
+
+Near-duplicates (character 5-gram Jaccard over 0.5) stay in one split; tickets are split by product.
+
+Train again: `python -m training run training/configs/{config.encoder}.toml`
+"""
 
 
 def head_card(description: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
@@ -75,28 +64,34 @@ def head_card(description: Mapping[str, Any], metrics: Mapping[str, Any]) -> str
         for slice_name, values in figures["slices"].items()
         for value, part in values.items()
     ]
-    return "\n".join(
-        [
-            f"# Head `{description['task']}` {description['version']}",
-            "",
-            f"Labels: {', '.join(description['labels'])}. Encoder: `{description['encoder']['name']}`. Temperature "
-            f"{description['temperature']}; below a confidence of {description['review_threshold']} an answer is marked "
-            "`needs_review` (validation precision above it: at least 0.97).",
-            "",
-            "Measured on the full-precision encoder; square brackets are 95 % bootstrap intervals.",
-            "",
-            "| set | texts | accuracy | macro-F1 | ECE | answered | precision of answered |",
-            "| --- | ---: | --- | --- | ---: | ---: | ---: |",
-            *rows,
-            "",
-            LIMITS[description["task"]],
-            "",
-            "| set | slice | texts | macro-F1 |",
-            "| --- | --- | ---: | --- |",
-            *slices,
-            "",
-        ]
-    )
+    return f"""# Head `{description["task"]}` {description["version"]}
+
+Labels: {", ".join(description["labels"])}. Encoder: `{description["encoder"]["name"]}`.
+Temperature {description["temperature"]}; an answer with a confidence below {description["review_threshold"]} is marked
+`needs_review`.
+
+Measured on the full-precision encoder, on texts that training never saw; square brackets are 95 % bootstrap intervals.
+
+| set | texts | accuracy | macro-F1 | ECE | answered | precision of answered |
+| --- | ---: | --- | --- | ---: | ---: | ---: |
+{_lines(rows)}
+
+{LIMITS[description["task"]]}
+
+| set | slice | texts | macro-F1 |
+| --- | --- | ---: | --- |
+{_lines(slices)}
+"""
+
+
+def _source_row(source: str, splits: Mapping[Split, Sequence[Example]]) -> str:
+    names: tuple[Split, ...] = ("train", "validation", "test")
+    counts = [sum(example.source == source for example in splits[name]) for name in names]
+    return f"| {source} | {SOURCES[source]} | {' | '.join(map(str, counts))} |"
+
+
+def _lines(rows: Iterable[str]) -> str:
+    return "\n".join(rows)
 
 
 def _interval(figure: Mapping[str, float]) -> str:

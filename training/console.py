@@ -19,3 +19,11 @@ def step(title: str) -> Iterator[None]:
             console.print(f"… {title}")
         yield
     console.print(f"[green]✓[/green] {title} · {time.perf_counter() - started:.1f} s")
+
+
+def quiet_libraries() -> None:
+    """Silence progress bars and notes of libraries that say nothing a user could act on."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -32,6 +32,11 @@ class MultiTaskEncoder(nn.Module):
         """Mean token state over the attention mask, shape (batch, hidden)."""
         states = self.transformer(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         return mean_pool(states, attention_mask)
+
+    def head_weights(self, task: Task) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Weight (classes, hidden) and bias (classes,) of a task's head."""
+        layer = cast(nn.Linear, self.heads[task])
+        return layer.weight.detach().float().numpy(), layer.bias.detach().float().numpy()
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, task: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Mean cross-entropy over the batch, each row against its own task's head."""

@@ -24,7 +24,9 @@ def truth_of(examples: Sequence[Example], task: Task) -> NDArray[np.int64]:
     return np.array([LABELS[task].index(example.label) for example in examples], dtype=np.int64)
 
 
-def report(examples: Sequence[Example], task: Task, probabilities: NDArray[np.float32], threshold: float) -> dict[str, Any]:
+def report(
+    examples: Sequence[Example], task: Task, probabilities: NDArray[np.float32], threshold: float
+) -> dict[str, Any]:
     """All figures of one test set, ready for a metrics file."""
     truth = truth_of(examples, task)
     answered = probabilities.max(axis=1) >= threshold
@@ -42,7 +44,9 @@ def report(examples: Sequence[Example], task: Task, probabilities: NDArray[np.fl
     }
 
 
-def _by_slice(examples: Sequence[Example], probabilities: NDArray[np.float32], truth: NDArray[np.int64]) -> dict[str, Any]:
+def _by_slice(
+    examples: Sequence[Example], probabilities: NDArray[np.float32], truth: NDArray[np.int64]
+) -> dict[str, Any]:
     slices: dict[str, Any] = {}
     for name in sorted({key for example in examples for key in example.slices}):
         rows_by_value = slice_rows([example.slices.get(name, "–") for example in examples])

@@ -80,9 +80,7 @@ def _export_head(
     encoder: Mapping[str, Any],
     folder: Path,
 ) -> None:
-    layer = model.heads[task]
-    weight = layer.weight.detach().float().numpy()
-    bias = layer.bias.detach().float().numpy()
+    weight, bias = model.head_weights(task)
     validation = [example for example in splits["validation"] if example.task == task]
     logits = vectors.of(validation) @ weight.T + bias
     truth = truth_of(validation, task)

@@ -49,7 +49,8 @@ def expected_calibration_error(probabilities: Probabilities, truth: Classes) -> 
     right = probabilities.argmax(axis=1) == truth
     bins = np.minimum((confidence * ECE_BINS).astype(int), ECE_BINS - 1)
     gaps = [
-        abs(float(confidence[bins == number].mean()) - float(right[bins == number].mean())) * float((bins == number).mean())
+        abs(float(confidence[bins == number].mean()) - float(right[bins == number].mean()))
+        * float((bins == number).mean())
         for number in np.unique(bins)
     ]
     return float(sum(gaps))

@@ -65,6 +65,10 @@ class Encoder:
         windows = self.windows(texts, side)
         return merge(windows, self.run(windows), len(texts))
 
+    def count_tokens(self, texts: Sequence[str], side: Side) -> int:
+        """Tokens that the texts take in the encoder, prefixes and special tokens included."""
+        return sum(len(window.ids) for window in self.windows(texts, side))
+
     def _check_test_vectors(self, file: Path) -> None:
         stored = load_file(file)
         texts = bytes(stored["texts"]).decode("utf-8").split("\n")
@@ -98,8 +102,9 @@ def merge(windows: Sequence[Window], pooled: Vectors, texts: int) -> Vectors:
 
 def normalise(vectors: Vectors) -> Vectors:
     """Scale each row to length 1."""
-    norms: Vectors = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.maximum(norms, 1e-12)
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: Vectors = (vectors / np.maximum(norms, 1e-12)).astype(np.float32)
+    return unit
 
 
 def batches(lengths: Sequence[int]) -> list[list[int]]:

@@ -38,8 +38,8 @@ class Database:
             yield session
 
     def migrate(self) -> None:
-        """Bring the schema to this version's."""
-        with self.engine.connect() as connection:
+        """Bring the schema to this version's; of several processes that start at once, one does it."""
+        with self.engine.execution_options(immediate=True).connect() as connection:
             config = _alembic()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")

@@ -7,8 +7,13 @@ Hotlines (400, 800, land lines) and role mailboxes such as ``support@`` belong t
 import re
 
 _ROLES = "support|service|help|helpdesk|info|admin|sales|contact|noreply|no-reply|hr|it|kefu|security|abuse|postmaster"
-_EMAIL = re.compile(rf"(?<![A-Za-z0-9_.+-])(?!(?:{_ROLES})@)([A-Za-z0-9._%+-]{{1,64}})@((?:[A-Za-z0-9-]+\.)+[A-Za-z]{{2,}})", re.IGNORECASE)
-_IDENTITY = re.compile(r"(?<![0-9A-Za-z])([1-9]\d{5})(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[0-9Xx](?![0-9A-Za-z])")
+_EMAIL = re.compile(
+    rf"(?<![A-Za-z0-9_.+-])(?!(?:{_ROLES})@)([A-Za-z0-9._%+-]{{1,64}})@((?:[A-Za-z0-9-]+\.)+[A-Za-z]{{2,}})",
+    re.IGNORECASE,
+)
+_IDENTITY = re.compile(
+    r"(?<![0-9A-Za-z])([1-9]\d{5})(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[0-9Xx](?![0-9A-Za-z])"
+)
 _CARD = re.compile(r"(?<![0-9A-Za-z])(?:\d[ -]?){15,18}\d(?![0-9A-Za-z])")
 _MOBILE = re.compile(r"(?<![0-9A-Za-z])((?:\+?86[- ]?)?1[3-9]\d)[- ]?(\d{4})[- ]?(\d{4})(?![0-9A-Za-z])")
 CARD_MIN_DIGITS = 16

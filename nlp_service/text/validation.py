@@ -16,7 +16,9 @@ def check_text(text: str, *, field: str = "text", limit: int = MAX_CHARACTERS) -
     if not text.strip():
         raise InvalidText("不能为空 · must not be blank", field=field)
     if len(text) > limit:
-        raise InvalidText(f"最多 {limit:,} 字,实际 {len(text):,} · at most {limit:,} characters, got {len(text):,}", field=field)
+        raise InvalidText(
+            f"最多 {limit:,} 字,实际 {len(text):,} · at most {limit:,} characters, got {len(text):,}", field=field
+        )
     if not any(unicodedata.category(character)[0] in "LN" for character in text):
         raise InvalidText("没有文字,只有表情或符号 · contains no letter or digit, only emoji or symbols", field=field)
     return text

@@ -54,14 +54,15 @@ def _read_architecture(data: bytes) -> tuple[Architecture, int]:
     (version,) = struct.unpack_from("<I", data, 4)
     if version != 1:
         raise ValueError(f"weight file version {version}, expected 1")
-    sizes = struct.unpack_from("<7i", data, 8)
+    hidden, layers, heads, feed_forward, vocabulary, positions, types = struct.unpack_from("<7i", data, 8)
     eps, block = struct.unpack_from("<fi", data, 36)
     if block != BLOCK_WEIGHTS:
         raise ValueError(f"quantisation block of {block} weights, expected {BLOCK_WEIGHTS}")
-    return Architecture(*sizes, layer_norm_eps=round(eps, 15)), 44
+    return Architecture(hidden, layers, heads, feed_forward, vocabulary, positions, types, round(eps, 15)), 44
 
 
 def _skip_vocabulary(data: bytes, offset: int) -> int:
+    pieces: int
     (pieces,) = struct.unpack_from("<i", data, offset)
     (blob,) = struct.unpack_from("<Q", data, offset + 20)
     return offset + 28 + 4 * (pieces + 1) + 4 * pieces + int(blob)

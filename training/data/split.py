@@ -41,7 +41,7 @@ def split(examples: Iterable[Example], config: SplitConfig) -> dict[Split, list[
     result: dict[Split, list[Example]] = {"train": [], "validation": [], "test": []}
     for members in by_group.values():
         wanted = {_wanted(example, config) for example in members}
-        target: Split = next(name for name in ("test", "validation", "train") if name in wanted)  # type: ignore[misc]
+        target: Split = next(name for name in ("test", "validation", "train") if name in wanted)
         result[target].extend(members if target == "train" else members[:1])
     return result
 

@@ -1,0 +1,1 @@
+"""The HTTP interface: one router for each resource. Holds no logic of its own."""

@@ -1,0 +1,72 @@
+"""``/livez``, ``/readyz``, ``/metrics``."""
+
+import os
+from typing import Literal
+
+from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+from pydantic import BaseModel
+from sqlalchemy import text
+
+from nlp_service.api.deps import PROBLEM, ModelInfo, SearchDep
+from nlp_service.api.metrics import ARTICLES
+from nlp_service.api.problems import problem
+from nlp_service.inference.engine import Engine
+
+router = APIRouter(tags=["operations"])
+
+
+class Liveness(BaseModel):
+    """The process answers."""
+
+    status: Literal["alive"] = "alive"
+
+
+class Readiness(BaseModel):
+    """Models are loaded and the database answers."""
+
+    status: Literal["ready"] = "ready"
+    models: list[ModelInfo]
+    articles: int
+
+
+@router.get("/livez")
+async def livez() -> Liveness:
+    """进程存活 · the process answers."""
+    return Liveness()
+
+
+@router.get("/readyz", response_model=Readiness, responses={503: {"description": "not ready", **PROBLEM}})
+async def readyz(request: Request) -> Readiness | Response:
+    """可以接受请求 · models are loaded, the database answers."""
+    engine: Engine | None = getattr(request.app.state, "engine", None)
+    if engine is None:
+        return problem(503, "模型尚未加载 · models are not loaded yet")
+    try:
+        await run_in_threadpool(_ask_database, request)
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with the database, the service is not ready
+        return problem(503, f"数据库不可用 · the database does not answer ({type(error).__name__})")
+    models = [
+        ModelInfo(name=engine.sentiment_model.task, version=engine.sentiment_model.version),
+        ModelInfo(name=engine.classify_model.task, version=engine.classify_model.version),
+        ModelInfo(name=engine.search_model.name, version=engine.search_model.version),
+    ]
+    return Readiness(models=models, articles=len(request.app.state.search))
+
+
+@router.get("/metrics", response_class=Response)
+def metrics(search: SearchDep) -> Response:
+    """Prometheus 指标 · what Prometheus reads, over all workers."""
+    ARTICLES.set(len(search))
+    registry = REGISTRY
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _ask_database(request: Request) -> None:
+    with request.app.state.database.read() as session:
+        session.execute(text("SELECT 1"))

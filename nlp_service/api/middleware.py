@@ -1,0 +1,127 @@
+"""Around every request: its id, its size limit, its content type, one log line, one observation."""
+
+import re
+import time
+import uuid
+from collections.abc import Iterable
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from nlp_service.api.metrics import REQUEST_SECONDS, REQUESTS
+from nlp_service.api.problems import problem
+
+log = structlog.get_logger()
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+JSON, FORM = "application/json", "multipart/form-data"
+QUIET = frozenset({"/livez", "/readyz", "/metrics"})
+
+
+class RequestContext:
+    """Gives every answer `X-Request-ID` (the caller's when it is harmless), counts and logs it. Never logs a body."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one ASGI connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        started = time.perf_counter()
+        status = 500
+        started_response = False
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status, started_response
+            if message["type"] == "http.response.start":
+                started_response = True
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, send_with_id)
+            except Exception as error:
+                log.exception("unexpected", error=type(error).__name__)
+                if started_response:
+                    raise
+                detail = "服务内部错误,已记录 · an unexpected error was logged; quote X-Request-ID"
+                await problem(500, detail)(scope, receive, send_with_id)
+            finally:
+                seconds = time.perf_counter() - started
+                route = getattr(scope.get("route"), "path", "unmatched")
+                REQUESTS.labels(scope["method"], route, status).inc()
+                REQUEST_SECONDS.labels(route).observe(seconds)
+                if scope["path"] not in QUIET:
+                    log.info("request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 1))
+
+
+class BodyLimits:
+    """Refuses bodies that are too large, also when they come without a length, and content types nobody reads."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int, uploads: Iterable[str]) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+        self._uploads = frozenset(uploads)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one ASGI connection."""
+        if scope["type"] != "http" or scope["method"] not in {"POST", "PUT", "PATCH"}:
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        allowed = {JSON, FORM} if scope["path"] in self._uploads else {JSON}
+        length = headers.get("content-length", "")
+        if length.isdigit() and int(length) > self._max_bytes:
+            await self._too_large()(scope, receive, send)
+            return
+        given = headers.get("content-type", "").partition(";")[0].strip().lower()
+        if given not in allowed:
+            detail = f"Content-Type 须为 {' / '.join(sorted(allowed))} · must be {' or '.join(sorted(allowed))}"
+            await problem(415, detail)(scope, receive, send)
+            return
+        body = await self._read(receive)
+        if body is None:
+            await self._too_large()(scope, receive, send)
+            return
+        await self._app(scope, _replay(body, receive), send)
+
+    async def _read(self, receive: Receive) -> bytes | None:
+        chunks: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] != "http.request":
+                return b""
+            chunk = message.get("body", b"")
+            size += len(chunk)
+            if size > self._max_bytes:
+                return None
+            chunks.append(chunk)
+            if not message.get("more_body", False):
+                return b"".join(chunks)
+
+    def _too_large(self) -> ASGIApp:
+        return problem(
+            413,
+            f"请求体最多 {self._max_bytes:,} 字节 · the body may have at most {self._max_bytes:,} bytes",
+            headers={"Connection": "close"},
+        )
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    sent = False
+
+    async def replayed() -> Message:
+        nonlocal sent
+        if sent:
+            return await receive()
+        sent = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replayed

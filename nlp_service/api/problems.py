@@ -1,0 +1,117 @@
+"""Every error as `application/problem+json` (RFC 9457), in one place.
+
+What the caller sent is never echoed: it may hold personal data, or characters that JSON cannot carry.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from nlp_service.errors import Conflict, InvalidText, NotFound, Overloaded
+
+MEDIA_TYPE = "application/problem+json"
+
+TITLES = {
+    400: "请求无法解析 · malformed request",
+    404: "未找到 · not found",
+    405: "方法不允许 · method not allowed",
+    409: "冲突 · conflict",
+    413: "请求体过大 · request body too large",
+    415: "内容类型不支持 · unsupported content type",
+    422: "请求内容不合规 · invalid request",
+    429: "排队已满 · too many requests",
+    500: "服务内部错误 · internal error",
+    503: "服务未就绪 · not ready",
+}
+
+
+def problem(
+    status: int,
+    detail: str,
+    *,
+    errors: Sequence[Mapping[str, str]] = (),
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """A problem document; `errors` names each wrong field."""
+    content: dict[str, Any] = {
+        "type": "about:blank",
+        "title": TITLES.get(status, "错误 · error"),
+        "status": status,
+        "detail": detail,
+    }
+    if errors:
+        content["errors"] = list(errors)
+    return JSONResponse(content, status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Translate every exception that a request can raise."""
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(InvalidText, _invalid_text)
+    app.add_exception_handler(NotFound, lambda _, error: problem(404, str(error)))
+    app.add_exception_handler(Conflict, lambda _, error: problem(409, str(error)))
+    app.add_exception_handler(Overloaded, _overloaded)
+
+
+def describe(error: Mapping[str, Any]) -> dict[str, str]:
+    """Field and message of one pydantic error, in words."""
+    place = ".".join(_printable(part) for part in error["loc"] if part != "body")
+    message = _MESSAGES.get(error["type"])
+    context = error.get("ctx", {})
+    text = message.format(**context) if message else str(context.get("error", error["msg"]))
+    return {"field": place or "body", "message": _printable(text)}
+
+
+_MESSAGES = {
+    "extra_forbidden": "未知字段 · unknown field",
+    "missing": "缺少该字段 · is required",
+    "string_type": "必须是字符串 · must be a string",
+    "string_unicode": "含有无效字符(如孤立的代理码位) · contains characters that are not valid Unicode",
+    "string_too_short": "不能为空 · must not be empty",
+    "string_too_long": "最多 {max_length} 字 · at most {max_length} characters",
+    "too_long": "最多 {max_length} 项,实际 {actual_length} 项 · at most {max_length} items, got {actual_length}",
+    "too_short": "至少 {min_length} 项 · at least {min_length} items",
+    "list_type": "必须是数组 · must be a list",
+    "bool_type": "必须是 true 或 false · must be true or false",
+    "int_type": "必须是整数 · must be an integer",
+    "int_parsing": "必须是整数 · must be an integer",
+    "literal_error": "只能是 {expected} · must be one of {expected}",
+    "greater_than_equal": "不能小于 {ge} · must be at least {ge}",
+    "less_than_equal": "不能大于 {le} · must be at most {le}",
+    "model_attributes_type": "必须是 JSON 对象 · must be a JSON object",
+    "model_type": "必须是 JSON 对象 · must be a JSON object",
+}
+
+
+def _printable(value: object) -> str:
+    return str(value).encode("utf-8", "replace").decode("utf-8").replace("\x00", "�")[:200]
+
+
+async def _invalid(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class alone
+    errors = error.errors()
+    if any(item["type"] == "json_invalid" for item in errors):
+        return problem(400, "请求体不是有效的 JSON · the body is not valid JSON")
+    described = [describe(item) for item in errors[:20]]
+    first = described[0]
+    return problem(422, f"{first['field']}: {first['message']}", errors=described)
+
+
+async def _invalid_text(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, InvalidText)  # noqa: S101
+    return problem(422, f"{error.field}: {error}", errors=[{"field": error.field, "message": str(error)}])
+
+
+async def _http(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    return problem(error.status_code, str(error.detail), headers=error.headers)
+
+
+async def _overloaded(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, Overloaded)  # noqa: S101
+    return problem(429, str(error), headers={"Retry-After": str(error.retry_after)})

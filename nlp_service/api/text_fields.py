@@ -1,0 +1,27 @@
+"""Text as request bodies carry it."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+
+from nlp_service.errors import InvalidText
+from nlp_service.text.validation import MAX_CHARACTERS, check_text
+
+MAX_TEXTS = 256
+
+
+class Request(BaseModel):
+    """Base of request bodies: unknown fields are refused, and types are not guessed."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+def _check(text: str) -> str:
+    try:
+        return check_text(text)
+    except InvalidText as error:
+        raise ValueError(str(error)) from error
+
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=MAX_CHARACTERS), AfterValidator(_check)]
+"""1 to 2,000 characters with at least one letter or digit."""

@@ -1,0 +1,36 @@
+"""The commands, and what an expected error looks like on the terminal."""
+
+import sys
+
+import typer
+
+from nlp_service import __version__
+from nlp_service.cli import analyze, knowledge, models, search, serve
+from nlp_service.cli.console import console
+from nlp_service.errors import ServiceError
+
+app = typer.Typer(
+    help="读懂客户反馈:情感、故障还是需求、以前怎么解决 · sentiment, fault or request, and how it was solved before",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command("serve")(serve.serve)
+app.command("analyze")(analyze.analyze)
+app.command("search")(search.search)
+app.add_typer(knowledge.app, name="kb")
+app.add_typer(models.app, name="models")
+
+
+@app.command()
+def version() -> None:
+    """显示版本 · show the version."""
+    typer.echo(__version__)
+
+
+def main() -> None:
+    """Run; an expected error is one line and exit code 1."""
+    try:
+        app()
+    except ServiceError as error:
+        console.print(f"[red]✗[/red] {error}", markup=True, highlight=False)
+        sys.exit(1)

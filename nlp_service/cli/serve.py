@@ -1,0 +1,79 @@
+"""``nlp-service serve``."""
+
+import os
+import socket
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from nlp_service.cli.console import console
+from nlp_service.errors import ServiceError
+from nlp_service.settings import Settings
+
+WAIT_SECONDS = 120
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="监听地址 · address; default NLP_HOST or 127.0.0.1")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="端口 · port; default NLP_PORT or 8000")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, max=64, help="进程数 · worker processes")] = None,
+) -> None:
+    """启动服务 · start the service."""
+    given = {"host": host, "port": port, "workers": workers}
+    for name, value in given.items():
+        if value is not None:
+            os.environ[f"NLP_{name.upper()}"] = str(value)
+    settings = Settings()
+    _check_port_is_free(settings)
+    threading.Thread(target=_announce, args=(settings,), daemon=True).start()
+    with tempfile.TemporaryDirectory(prefix="nlp-metrics-") as folder:
+        if settings.workers > 1:
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        uvicorn.run(
+            "nlp_service.app:create_app",
+            factory=True,
+            host=settings.host,
+            port=settings.port,
+            workers=settings.workers,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+        )
+
+
+def _check_port_is_free(settings: Settings) -> None:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            raise ServiceError(
+                f"无法监听 {settings.host}:{settings.port},换一个端口 · cannot listen there ({error.strerror}); "
+                "try another one: NLP_PORT=8001"
+            ) from error
+
+
+def _announce(settings: Settings) -> None:
+    host = "127.0.0.1" if settings.host == "0.0.0.0" else settings.host  # noqa: S104 - compared, not bound
+    url = f"http://{host}:{settings.port}"
+    console.print("… 加载模型与索引 · loading models and indexes")
+    started = time.monotonic()
+    while time.monotonic() - started < WAIT_SECONDS:
+        try:
+            with urllib.request.urlopen(f"{url}/readyz", timeout=2):  # noqa: S310 - always http
+                break
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+    else:
+        return
+    console.print(f"[green]✓[/green] 已就绪 · ready: [bold]{url}/docs[/bold]  (Ctrl+C 停止 · stops)")
+    console.print("试一试 · try:")
+    body = '{"tickets": [{"text": "怎么连个批量导出都没有", "reported_as": "fault"}]}'
+    console.print(f"  curl -s {url}/v1/classify -H 'Content-Type: application/json' -d '{body}'", soft_wrap=True)

@@ -1,0 +1,172 @@
+"""Dynamic batching: one thread owns an encoder and serves all requests that wait, in turn.
+
+Every batch takes windows from the waiting requests one by one in rotation, so a request of 256 long texts does not hold
+up a single short one. Nothing waits for a batch to fill. Requests that were cancelled are dropped.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from nlp_service.errors import Overloaded
+from nlp_service.inference.encoder import BATCH_TOKENS, Encoder, Side, Vectors, merge, padded_length
+from nlp_service.inference.windows import Window
+
+
+class Observer(Protocol):
+    """Is told what the batcher does; all times in seconds."""
+
+    def queued(self, windows: int) -> None:
+        """`windows` wait now."""
+        ...
+
+    def batch(self, windows: int, seconds: float) -> None:
+        """A batch was computed."""
+        ...
+
+    def waited(self, seconds: float) -> None:
+        """A request waited this long until its first batch began."""
+        ...
+
+    def tokenised(self, seconds: float) -> None:
+        """The texts of a request were cut into windows."""
+        ...
+
+
+class SilentObserver:
+    """Ignores everything."""
+
+    def queued(self, windows: int) -> None:
+        """Ignore."""
+
+    def batch(self, windows: int, seconds: float) -> None:
+        """Ignore."""
+
+    def waited(self, seconds: float) -> None:
+        """Ignore."""
+
+    def tokenised(self, seconds: float) -> None:
+        """Ignore."""
+
+
+@dataclass
+class _Request:
+    windows: list[Window]
+    texts: int
+    future: Future[Vectors]
+    arrived: float
+    order: list[int]
+    pooled: Vectors
+    next: int = 0
+    open: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.open = len(self.windows)
+
+
+class Batcher:
+    """Encodes texts for many callers at once. Close it when done."""
+
+    def __init__(self, encoder: Encoder, *, max_waiting: int = 8192, observer: Observer | None = None) -> None:
+        self.encoder = encoder
+        self._max_waiting = max_waiting
+        self._observer: Observer = observer or SilentObserver()
+        self._requests: deque[_Request] = deque()
+        self._waiting = 0
+        self._closed = False
+        self._condition = threading.Condition()
+        self._thread = threading.Thread(target=self._serve, name=f"encoder-{encoder.bundle.name}", daemon=True)
+        self._thread.start()
+
+    def submit(self, texts: Sequence[str], side: Side = "query") -> Future[Vectors]:
+        """Mean token states of the texts, shape (texts, dimension), later; raises Overloaded when too much waits."""
+        started = time.perf_counter()
+        windows = self.encoder.windows(texts, side)
+        arrived = time.perf_counter()
+        self._observer.tokenised(arrived - started)
+        order = sorted(range(len(windows)), key=lambda index: len(windows[index].ids))
+        pooled = np.empty((len(windows), self.encoder.bundle.dimension), dtype=np.float32)
+        request = _Request(windows, len(texts), Future(), arrived, order, pooled)
+        with self._condition:
+            if self._closed:
+                raise Overloaded("服务正在停止 · the service is stopping", retry_after=5)
+            if self._waiting + len(windows) > self._max_waiting and self._waiting:
+                raise Overloaded(
+                    f"排队已满({self._waiting} 段) · queue is full ({self._waiting} windows waiting)", retry_after=1
+                )
+            self._requests.append(request)
+            self._count(len(windows))
+            self._condition.notify()
+        return request.future
+
+    def encode(self, texts: Sequence[str], side: Side = "query") -> Vectors:
+        """As `submit`, and wait for the result."""
+        return self.submit(texts, side).result()
+
+    def close(self) -> None:
+        """Finish what waits, then stop."""
+        with self._condition:
+            self._closed = True
+            self._condition.notify()
+        self._thread.join()
+
+    def _serve(self) -> None:
+        while True:
+            with self._condition:
+                while not self._requests and not self._closed:
+                    self._condition.wait()
+                if not self._requests:
+                    return
+                picked = self._pick()
+            if picked:
+                self._run(picked)
+
+    def _pick(self) -> list[tuple[_Request, int]]:
+        """Windows of the next batch, one from each request in turn, up to the token budget of their padded size."""
+        picked: list[tuple[_Request, int]] = []
+        width = 0
+        while self._requests:
+            request = self._requests.popleft()
+            if request.future.cancelled():
+                self._count(-(len(request.windows) - request.next))
+                continue
+            index = request.order[request.next]
+            widened = max(width, padded_length(len(request.windows[index].ids)))
+            if picked and (len(picked) + 1) * widened > BATCH_TOKENS:
+                self._requests.appendleft(request)
+                break
+            if request.next == 0:
+                self._observer.waited(time.perf_counter() - request.arrived)
+            width = widened
+            picked.append((request, index))
+            request.next += 1
+            self._count(-1)
+            if request.next < len(request.windows):
+                self._requests.append(request)
+        return picked
+
+    def _run(self, picked: list[tuple[_Request, int]]) -> None:
+        started = time.perf_counter()
+        try:
+            pooled = self.encoder.run([request.windows[index] for request, index in picked])
+        except Exception as error:  # noqa: BLE001 - whatever the runtime raises belongs to the callers that wait
+            for request, _ in picked:
+                if not request.future.done():
+                    request.future.set_exception(error)
+            return
+        self._observer.batch(len(picked), time.perf_counter() - started)
+        for (request, index), vector in zip(picked, pooled, strict=True):
+            request.pooled[index] = vector
+            request.open -= 1
+            if request.open == 0 and request.future.set_running_or_notify_cancel():
+                request.future.set_result(merge(request.windows, request.pooled, request.texts))
+
+    def _count(self, change: int) -> None:
+        self._waiting += change
+        self._observer.queued(self._waiting)

@@ -1,0 +1,30 @@
+"""Kind of a ticket: fault, feature request, question or other."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nlp_service.inference.head import Head
+
+
+@dataclass(frozen=True)
+class Classification:
+    """The answer for one text."""
+
+    label: str
+    confidence: float
+    """Probability of `label`, 0…1."""
+    probabilities: dict[str, float]
+    needs_review: bool
+
+
+def classifications(head: Head, pooled: NDArray[np.float32]) -> list[Classification]:
+    """Answers for pooled vectors, shape (texts, dimension)."""
+    results = []
+    for row in head.probabilities(pooled).tolist():
+        probabilities = dict(zip(head.bundle.labels, row, strict=True))
+        label = max(probabilities, key=probabilities.__getitem__)
+        confidence = probabilities[label]
+        results.append(Classification(label, confidence, probabilities, confidence < head.bundle.review_threshold))
+    return results

@@ -1,0 +1,113 @@
+"""What an article is, and what may be stored of it."""
+
+import hashlib
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from nlp_service.errors import InvalidText
+from nlp_service.text.personal_data import mask
+from nlp_service.text.validation import check_characters, check_text
+
+Status = Literal["draft", "in_review", "published", "rejected", "archived"]
+
+TITLE_LIMIT, PROBLEM_LIMIT, SCENARIO_LIMIT, SOLUTION_LIMIT = 200, 2000, 2000, 10_000
+TAG_LIMIT, TAGS_LIMIT, NAME_LIMIT = 100, 50, 200
+
+
+def _text(limit: int) -> AfterValidator:
+    def check(text: str) -> str:
+        try:
+            return mask(check_text(text, limit=limit).strip())
+        except InvalidText as error:
+            raise ValueError(str(error)) from error
+
+    return AfterValidator(check)
+
+
+def _optional_text(limit: int) -> AfterValidator:
+    def check(text: str) -> str:
+        try:
+            stripped = check_characters(text).strip()
+            return mask(check_text(stripped, limit=limit)) if stripped else ""
+        except InvalidText as error:
+            raise ValueError(str(error)) from error
+
+    return AfterValidator(check)
+
+
+def _none_to_empty(value: Any) -> Any:
+    return "" if value is None else value
+
+
+Title = Annotated[str, _text(TITLE_LIMIT)]
+Problem = Annotated[str, _text(PROBLEM_LIMIT)]
+Scenario = Annotated[str, _optional_text(SCENARIO_LIMIT)]
+Solution = Annotated[str, _text(SOLUTION_LIMIT)]
+Name = Annotated[str, _text(NAME_LIMIT)]
+Tags = Annotated[list[Annotated[str, _text(TAG_LIMIT)]], Field(max_length=TAGS_LIMIT)]
+
+
+class ArticleCreate(BaseModel):
+    """A new article. Personal data in it is masked before it is stored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    title: Title
+    problem: Problem
+    scenario: Annotated[Scenario, BeforeValidator(_none_to_empty)] = ""
+    solution: Solution
+    tags: Tags = []
+    product: Name | None = None
+    external_id: Name | None = None
+    status: Status = "draft"
+
+
+class ArticleUpdate(BaseModel):
+    """The fields to change; those that are not given stay, whatever default they show."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    title: Title = ""
+    problem: Problem = ""
+    scenario: Scenario = ""
+    solution: Solution = ""
+    tags: Tags = []
+    product: Name | None = None
+    external_id: Name | None = None
+    status: Status = "draft"
+
+    @model_validator(mode="after")
+    def _something_changes(self) -> "ArticleUpdate":
+        if not self.model_fields_set:
+            raise ValueError("至少给出一个要修改的字段 · give at least one field to change")
+        return self
+
+
+class ArticlePublic(BaseModel):
+    """An article as it is answered."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    title: str
+    problem: str
+    scenario: str
+    solution: str
+    tags: list[str]
+    product: str | None
+    external_id: str | None
+    status: Status
+    created_at: datetime
+    updated_at: datetime
+
+
+def passage(title: str, problem: str, scenario: str, solution: str) -> str:
+    """The text of an article that is encoded and indexed."""
+    return "\n".join(part for part in (title, problem, scenario, solution) if part)
+
+
+def content_hash(text: str) -> str:
+    """SHA-256 of an encoded text."""
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,196 @@
+"""Articles in the database. Every change is written with its vector and a line in the sequence of changes."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import String, cast, func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from nlp_service.errors import Conflict, NotFound
+from nlp_service.knowledge.article import ArticleCreate, ArticleUpdate, Status, content_hash, passage
+from nlp_service.storage.database import Database
+from nlp_service.storage.tables import Article, ArticleChange, ArticleVector
+
+EncodePassages = Callable[[Sequence[str]], NDArray[np.float32]]
+"""Normalised vectors of the texts, shape (texts, dimension)."""
+
+
+@dataclass
+class ImportCounts:
+    """What an import did."""
+
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    ids: list[int] = field(default_factory=list)
+
+
+class ArticleStore:
+    """Create, read, list, update, delete and import articles."""
+
+    def __init__(self, database: Database, encode: EncodePassages, encoder_fingerprint: str) -> None:
+        self._database = database
+        self._encode = encode
+        self._fingerprint = encoder_fingerprint
+
+    def create(self, new: ArticleCreate) -> Article:
+        """Store a new article; raises Conflict when its external id is taken."""
+        article = _new_article(new)
+        vector = self._encode([_passage_of(article)])[0]
+        return self._save(article, vector)
+
+    def get(self, article_id: int) -> Article:
+        """The article; raises NotFound."""
+        with self._database.read() as session:
+            return _get(session, article_id)
+
+    def page(
+        self,
+        *,
+        status: Status | None = None,
+        product: str | None = None,
+        tag: str | None = None,
+        offset: int = 0,
+        limit: int = 50,
+    ) -> tuple[list[Article], int]:
+        """A page of articles, the newest first, and how many there are in all."""
+        query = select(Article)
+        if status is not None:
+            query = query.where(Article.status == status)
+        if product is not None:
+            query = query.where(Article.product == product)
+        if tag is not None:
+            query = query.where(cast(Article.tags, String).contains(json.dumps(tag), autoescape=True))
+        with self._database.read() as session:
+            total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
+            articles = session.scalars(query.order_by(Article.id.desc()).offset(offset).limit(limit)).all()
+            return list(articles), total
+
+    def update(self, article_id: int, changes: ArticleUpdate) -> Article:
+        """Change some fields; raises NotFound, or Conflict when the new external id is taken."""
+        values = changes.model_dump(exclude_unset=True)
+        with self._database.read() as session:
+            preview = _get(session, article_id)
+            session.expunge(preview)
+        _apply(preview, values)
+        vector = self._encode([_passage_of(preview)])[0]
+        try:
+            with self._database.write() as session:
+                article = _get(session, article_id)
+                if _apply(article, values):
+                    article.updated_at = datetime.now(UTC)
+                    current = _passage_of(article)
+                    if content_hash(current) != content_hash(
+                        _passage_of(preview)
+                    ):  # somebody else changed it meanwhile
+                        vector = self._encode([current])[0]
+                    self._write_vector(session, article, vector)
+                    session.add(ArticleChange(article_id=article.id))
+        except IntegrityError as error:
+            raise _conflict(values.get("external_id")) from error
+        return article
+
+    def delete(self, article_id: int) -> None:
+        """Remove an article and its vector; raises NotFound."""
+        with self._database.write() as session:
+            session.delete(_get(session, article_id))
+            session.add(ArticleChange(article_id=article_id))
+
+    def import_articles(self, new: Sequence[ArticleCreate]) -> ImportCounts:
+        """Create articles, or update those whose external id is known; all or none. Twice the same changes nothing.
+
+        When an external id occurs more than once, the last article with it counts.
+        """
+        passages = [passage(item.title, item.problem, item.scenario, item.solution) for item in new]
+        vectors = self._encode(passages) if passages else np.empty((0, 0), np.float32)
+        counts = ImportCounts()
+        with self._database.write() as session:
+            for item, vector in zip(new, vectors, strict=True):
+                known = item.external_id and session.scalar(
+                    select(Article).where(Article.external_id == item.external_id)
+                )
+                if not known:
+                    article = _new_article(item)
+                    session.add(article)
+                    counts.created += 1
+                elif _apply(known, item.model_dump(exclude_unset=True)):
+                    article = known
+                    article.updated_at = datetime.now(UTC)
+                    counts.updated += 1
+                else:
+                    counts.unchanged += 1
+                    continue
+                session.flush()
+                self._write_vector(session, article, vector)
+                session.add(ArticleChange(article_id=article.id))
+                session.flush()
+                counts.ids.append(article.id)
+        return counts
+
+    def _save(self, article: Article, vector: NDArray[np.float32]) -> Article:
+        try:
+            with self._database.write() as session:
+                session.add(article)
+                session.flush()
+                self._write_vector(session, article, vector)
+                session.add(ArticleChange(article_id=article.id))
+        except IntegrityError as error:
+            raise _conflict(article.external_id) from error
+        return article
+
+    def _write_vector(self, session: Session, article: Article, vector: NDArray[np.float32]) -> None:
+        session.merge(
+            ArticleVector(
+                article_id=article.id,
+                encoder=self._fingerprint,
+                content=content_hash(_passage_of(article)),
+                vector=vector.astype("<f4").tobytes(),
+            )
+        )
+
+
+def all_articles(database: Database) -> Iterator[Article]:
+    """Every article, in order of id, a few at a time."""
+    with database.read() as session:
+        yield from session.scalars(select(Article).order_by(Article.id).execution_options(yield_per=200))
+
+
+def count_articles(database: Database) -> int:
+    """How many articles there are."""
+    with database.read() as session:
+        return session.scalar(select(func.count(Article.id))) or 0
+
+
+def _get(session: Session, article_id: int) -> Article:
+    article = session.get(Article, article_id)
+    if article is None:
+        raise NotFound(f"没有编号为 {article_id} 的文章 · there is no article {article_id}")
+    return article
+
+
+def _new_article(new: ArticleCreate) -> Article:
+    now = datetime.now(UTC)
+    return Article(**new.model_dump(), created_at=now, updated_at=now)
+
+
+def _apply(article: Article, values: dict[str, Any]) -> bool:
+    changed = False
+    for name, value in values.items():
+        if getattr(article, name) != value:
+            setattr(article, name, value)
+            changed = True
+    return changed
+
+
+def _passage_of(article: Article) -> str:
+    return passage(article.title, article.problem, article.scenario, article.solution)
+
+
+def _conflict(external_id: str | None) -> Conflict:
+    return Conflict(f"external_id {external_id!r} 已被占用 · is already taken by another article")
