@@ -43,10 +43,10 @@ test: $(BUNDLES) ## 全部测试 · all tests
 lint: $(INSTALLED) ## ruff 与 mypy · ruff and mypy
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy nlp_service training benchmarks tests
+	@$(BIN)/mypy nlp_service training benchmarks demo tests
 
 demo: seed ## 真实评论与示例反馈 · real reviews and sample feedback
-	@$(BIN)/python -m benchmarks.demo
+	@$(BIN)/python -m demo
 
 bench: $(BUNDLES) ## 速度与质量对比 · speed and quality beside peers
 	@$(BIN)/python -m benchmarks.quality

@@ -23,17 +23,22 @@ log = structlog.get_logger()
 DESCRIPTION = "读懂客户交付后写下的反馈 · understands what customers write after delivery"
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """The application; models are loaded and indexes built when it starts, not here."""
+def create_app(settings: Settings | None = None, engine: Engine | None = None) -> FastAPI:
+    """The application; models are loaded and indexes built when it starts, not here.
+
+    An `engine` that is given is used instead of loading one, and stays open when the application stops.
+    """
     configured = settings or Settings()
     configure_logs(configured)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        await run_in_threadpool(_load, app, configured)
+        loaded = engine if engine is not None else await run_in_threadpool(_load_engine, configured)
+        await run_in_threadpool(_open, app, configured, loaded)
         yield
-        app.state.engine.close()
         app.state.database.close()
+        if engine is None:
+            loaded.close()
 
     app = FastAPI(title="nlp-service", version=__version__, description=DESCRIPTION, lifespan=lifespan)
     for module in (sentiment, classify, search, knowledge, embeddings, health):
@@ -44,15 +49,18 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
-def _load(app: FastAPI, settings: Settings) -> None:
-    database = Database(settings.resolved_database_url)
-    database.migrate()
-    engine = Engine.load(
+def _load_engine(settings: Settings) -> Engine:
+    return Engine.load(
         settings.bundles_dir,
         threads=settings.inference_threads,
         max_waiting=settings.max_waiting_windows,
         observers={name: EncoderMetrics(name) for name in (FEEDBACK, SEARCH)},
     )
+
+
+def _open(app: FastAPI, settings: Settings, engine: Engine) -> None:
+    database = Database(settings.resolved_database_url)
+    database.migrate()
     model = engine.search_model
     articles = KnowledgeSearch(
         database, engine.encode_passages, model.fingerprint, model.dimension, settings.search_statuses

@@ -22,12 +22,16 @@ def fit_temperature(logits: NDArray[np.float32], truth: NDArray[np.int64]) -> fl
 def review_threshold(probabilities: NDArray[np.float32], truth: NDArray[np.int64], precision: float) -> float:
     """The lowest confidence above which the answers are right with at least `precision`.
 
-    At least 50 answers must lie above it, else the threshold rests on chance; 1.0 when no threshold reaches the
-    precision, so that everything is reviewed.
+    At least 50 answers (all of them, when there are fewer) must lie above it, else the threshold rests on chance; 1.0
+    when no threshold reaches the precision. Answers of equal confidence stand on the same side.
     """
     confidence = probabilities.max(axis=1)
     order = np.argsort(-confidence, kind="stable")
     right = (probabilities.argmax(axis=1) == truth)[order]
     precisions = np.cumsum(right) / np.arange(1, len(right) + 1)
-    enough = np.flatnonzero((precisions >= precision) & (np.arange(1, len(right) + 1) >= min(MIN_ANSWERED, len(right))))
+    counts = np.arange(1, len(right) + 1)
+    last_of_its_confidence = np.append(np.diff(confidence[order]) < 0, True)
+    enough = np.flatnonzero(
+        (precisions >= precision) & (counts >= min(MIN_ANSWERED, len(right))) & last_of_its_confidence
+    )
     return float(confidence[order[enough[-1]]]) if len(enough) else 1.0

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from training.base.spec import BaseSpec
-from training.config import TrainingConfig
+from training.config import Stage, TrainingConfig
 from training.data.example import Example, Split
 
 SOURCES = {
@@ -37,8 +37,8 @@ in 4 bits (`change.safetensors`); word embeddings are the base's.
 - base weights: `{description["base_fingerprint"]}`
 - merged weights: `{description["fingerprint"]}`
 - prefix `{spec.prefix.query}`, {spec.pooling} pooling, windows of {description["window_tokens"]} tokens
-- {optimisation.epochs} epochs, batch {optimisation.batch_size}, learning rate {optimisation.learning_rate:g},
-  {optimisation.max_tokens} tokens, seed {config.seed}, bf16 autocast
+{_lines(_stage_row(stage) for stage in config.stages)}
+- batch {optimisation.batch_size}, {optimisation.max_tokens} tokens, seed {config.seed}, bf16 autocast
 
 | source | what | train | validation | test |
 | --- | --- | ---: | ---: | ---: |
@@ -88,6 +88,11 @@ def _source_row(source: str, splits: Mapping[Split, Sequence[Example]]) -> str:
     names: tuple[Split, ...] = ("train", "validation", "test")
     counts = [sum(example.source == source for example in splits[name]) for name in names]
     return f"| {source} | {SOURCES[source]} | {' | '.join(map(str, counts))} |"
+
+
+def _stage_row(stage: Stage) -> str:
+    repeats = ", ".join(f"{source} × {times:g}" for source, times in stage.repeat.items())
+    return f"- stage `{stage.name}`: {stage.epochs} epochs of {repeats}; learning rate {stage.learning_rate:g}"
 
 
 def _lines(rows: Iterable[str]) -> str:

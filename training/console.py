@@ -25,5 +25,5 @@ def quiet_libraries() -> None:
     """Silence progress bars and notes of libraries that say nothing a user could act on."""
     from transformers.utils import logging
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]

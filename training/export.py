@@ -1,6 +1,7 @@
 """From a trained model to what git holds: the encoder's change, the heads, metrics and model cards."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,6 +64,7 @@ def export(
         "base_fingerprint": stored_fingerprint(base),
         "fingerprint": merged_fingerprint,
         "window_tokens": WINDOW_TOKENS,
+        "quantisation": config.quantisation,
         "data": data,
     }
     _write_json(encoder_dir / "encoder.json", description)
@@ -86,7 +88,7 @@ def _export_head(
     truth = truth_of(validation, task)
     temperature = round(fit_temperature(logits, truth), 4)
     threshold = review_threshold(softmax(logits / temperature), truth, config.review.precision)
-    threshold = round(float(np.nextafter(threshold, 0)), 4)
+    threshold = math.floor(threshold * 1e6) / 1e6
     metrics: dict[str, Any] = {}
     for name in ("validation", "test"):
         examples = [example for example in splits[name] if example.task == task]

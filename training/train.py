@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from training.config import TrainingConfig
+from training.config import Stage, TrainingConfig
 from training.console import console
 from training.data.example import LABELS, Example
 from training.encoder import MultiTaskEncoder, load_transformer
@@ -70,29 +70,43 @@ class Collate:
 
 
 def train(config: TrainingConfig, base: Path, prefix: str, examples: Sequence[Example], work: Path) -> MultiTaskEncoder:
-    """Fine-tune on `examples`, checkpointing under `work`; returns the trained model, in float32.
+    """Fine-tune on `examples`, stage by stage, checkpointing under `work`; returns the trained model on the CPU.
 
-    A second call with the same arguments resumes; a finished run is loaded without training.
+    A second call with the same arguments resumes; a finished stage is loaded without training.
     """
-    from transformers import AutoTokenizer, Trainer, TrainingArguments, set_seed
+    from transformers import AutoTokenizer, set_seed
 
     set_seed(config.seed)
     tokenizer = AutoTokenizer.from_pretrained(base)
     transformer = load_transformer(base)
     model = MultiTaskEncoder(transformer, config.tasks, transformer.config.hidden_size)
-    finished = work / "trained.pt"
-    if finished.is_file():
-        model.load_state_dict(torch.load(finished, weights_only=True))
-        return model.eval()
     transformer.get_input_embeddings().weight.requires_grad_(False)
+    for stage in config.stages:
+        folder = work / stage.name
+        finished = folder / "trained.pt"
+        if finished.is_file():
+            model.load_state_dict(torch.load(finished, weights_only=True))
+            continue
+        rows = _encode(config, stage, tokenizer, prefix, examples)
+        _run_stage(config, stage, model, rows, tokenizer.pad_token_id, folder)
+        partial = folder / "trained.partial"
+        torch.save(model.cpu().state_dict(), partial)
+        partial.rename(finished)
+    return model.eval()
+
+
+def _run_stage(
+    config: TrainingConfig, stage: Stage, model: MultiTaskEncoder, rows: Sequence[Encoded], pad: int, folder: Path
+) -> None:
+    from transformers import Trainer, TrainingArguments
+
     optimisation = config.optimisation
-    rows = _encode(config, tokenizer, prefix, examples)
-    steps = -(-len(rows) // optimisation.batch_size) * optimisation.epochs
+    steps = -(-len(rows) // optimisation.batch_size) * stage.epochs
     arguments = TrainingArguments(
-        output_dir=str(work / "checkpoints"),
-        num_train_epochs=optimisation.epochs,
+        output_dir=str(folder / "checkpoints"),
+        num_train_epochs=stage.epochs,
         per_device_train_batch_size=optimisation.batch_size,
-        learning_rate=optimisation.learning_rate,
+        learning_rate=stage.learning_rate,
         weight_decay=optimisation.weight_decay,
         warmup_steps=int(steps * optimisation.warmup_share),
         lr_scheduler_type="linear",
@@ -108,29 +122,26 @@ def train(config: TrainingConfig, base: Path, prefix: str, examples: Sequence[Ex
         report_to=[],
         dataloader_pin_memory=False,
     )
-    trainer = Trainer(
-        model=model,
-        args=arguments,
-        train_dataset=EncodedTexts(rows),
-        data_collator=Collate(tokenizer.pad_token_id),
-    )
-    resume = any((work / "checkpoints").glob("checkpoint-*"))
-    console.print(f"{len(rows):,} 条 · texts an epoch, {steps:,} 步 · steps" + (" · 继续 · resuming" if resume else ""))
+    trainer = Trainer(model=model, args=arguments, train_dataset=EncodedTexts(rows), data_collator=Collate(pad))
+    resume = any((folder / "checkpoints").glob("checkpoint-*"))
+    note = " · 继续 · resuming" if resume else ""
+    console.print(f"{stage.name}: {len(rows):,} 条 · texts an epoch, {steps:,} 步 · steps{note}")
     trainer.train(resume_from_checkpoint=resume)
-    (work / "log.json").write_text(json.dumps(trainer.state.log_history, indent=1), encoding="utf-8")
-    partial = work / "trained.partial"
-    torch.save(model.state_dict(), partial)
-    partial.rename(finished)
-    return model.eval()
+    (folder / "log.json").write_text(json.dumps(trainer.state.log_history, indent=1), encoding="utf-8")
 
 
-def _encode(config: TrainingConfig, tokenizer: Any, prefix: str, examples: Sequence[Example]) -> list[Encoded]:
+def _encode(
+    config: TrainingConfig, stage: Stage, tokenizer: Any, prefix: str, examples: Sequence[Example]
+) -> list[Encoded]:
     rows: list[Encoded] = []
+    generator = random.Random(config.seed)
     for example in examples:
+        repeat = stage.repeat.get(example.source, 1.0)
+        times = int(repeat) + (generator.random() < repeat % 1)
         ids = shorten(tokenizer(prefix + example.text)["input_ids"], config.optimisation.max_tokens)
         row = Encoded(ids, config.tasks.index(example.task), LABELS[example.task].index(example.label))
-        rows.extend([row] * config.sources.repeat.get(example.source, 1))
-    random.Random(config.seed).shuffle(rows)
+        rows.extend([row] * times)
+    generator.shuffle(rows)
     return rows
 
 

@@ -49,7 +49,8 @@ class EncoderBundle(_Strict):
     window_tokens: int = Field(ge=16, le=8192)
     """Longer texts are encoded in several windows whose token states are averaged together."""
     dimension: int = Field(ge=1)
-    precision: str
+    precision: Literal["int8-static", "int8-dynamic"]
+    """Weights in 8 bits; ranges of activations fixed at build time, or found for each token when it runs."""
     comparison: Comparison
     files: dict[str, Sha256]
 

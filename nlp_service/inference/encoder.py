@@ -45,7 +45,7 @@ class Encoder:
         """
         bundle = read_bundle(folder, EncoderBundle)
         windower = Windower(folder / TOKENIZER_FILE, bundle.window_tokens)
-        encoder = cls(bundle, windower, OpenVinoSession(folder, threads))
+        encoder = cls(bundle, windower, OpenVinoSession(folder, threads, bundle.precision))
         encoder._check_test_vectors(folder / TEST_VECTORS_FILE)
         encoder.passes = 0
         return encoder

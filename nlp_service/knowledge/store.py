@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,7 +28,6 @@ class ImportCounts:
     created: int = 0
     updated: int = 0
     unchanged: int = 0
-    ids: list[int] = field(default_factory=list)
 
 
 class ArticleStore:
@@ -78,8 +77,10 @@ class ArticleStore:
         with self._database.read() as session:
             preview = _get(session, article_id)
             session.expunge(preview)
+        before = _passage_of(preview)
         _apply(preview, values)
-        vector = self._encode([_passage_of(preview)])[0]
+        after = _passage_of(preview)
+        vector = self._encode([after])[0] if after != before else None
         try:
             with self._database.write() as session:
                 article = _get(session, article_id)
@@ -107,31 +108,44 @@ class ArticleStore:
 
         When an external id occurs more than once, the last article with it counts.
         """
-        passages = [passage(item.title, item.problem, item.scenario, item.solution) for item in new]
-        vectors = self._encode(passages) if passages else np.empty((0, 0), np.float32)
+        vectors = self._vectors_of(new)
         counts = ImportCounts()
         with self._database.write() as session:
-            for item, vector in zip(new, vectors, strict=True):
-                known = item.external_id and session.scalar(
-                    select(Article).where(Article.external_id == item.external_id)
-                )
-                if not known:
+            for item in new:
+                article = _known(session, item.external_id)
+                if article is None:
                     article = _new_article(item)
                     session.add(article)
                     counts.created += 1
-                elif _apply(known, item.model_dump(exclude_unset=True)):
-                    article = known
+                elif _apply(article, item.model_dump(exclude_unset=True)):
                     article.updated_at = datetime.now(UTC)
                     counts.updated += 1
                 else:
                     counts.unchanged += 1
                     continue
                 session.flush()
-                self._write_vector(session, article, vector)
+                current = _passage_of(article)
+                self._write_vector(session, article, vectors.get(current))
                 session.add(ArticleChange(article_id=article.id))
-                session.flush()
-                counts.ids.append(article.id)
         return counts
+
+    def _vectors_of(self, new: Sequence[ArticleCreate]) -> dict[str, NDArray[np.float32]]:
+        """Vectors of the passages that will be stored and have none yet."""
+        with self._database.read() as session:
+            passages = []
+            for item in new:
+                article = _known(session, item.external_id) or _new_article(item)
+                session.expunge_all()
+                _apply(article, item.model_dump(exclude_unset=True))
+                passages.append(_passage_of(article))
+            hashes = {content_hash(text): text for text in passages}
+            stored = session.scalars(
+                select(ArticleVector.content).where(
+                    ArticleVector.encoder == self._fingerprint, ArticleVector.content.in_(list(hashes))
+                )
+            ).all()
+        missing = [text for key, text in hashes.items() if key not in stored]
+        return dict(zip(missing, self._encode(missing), strict=True)) if missing else {}
 
     def _save(self, article: Article, vector: NDArray[np.float32]) -> Article:
         try:
@@ -144,15 +158,17 @@ class ArticleStore:
             raise _conflict(article.external_id) from error
         return article
 
-    def _write_vector(self, session: Session, article: Article, vector: NDArray[np.float32]) -> None:
-        session.merge(
-            ArticleVector(
-                article_id=article.id,
-                encoder=self._fingerprint,
-                content=content_hash(_passage_of(article)),
-                vector=vector.astype("<f4").tobytes(),
-            )
-        )
+    def _write_vector(self, session: Session, article: Article, vector: NDArray[np.float32] | None) -> None:
+        """Store the vector of the article's present text; computed now when `vector` is None and none is stored."""
+        text = _passage_of(article)
+        content = content_hash(text)
+        if vector is None:
+            stored = session.get(ArticleVector, article.id)
+            if stored is not None and (stored.encoder, stored.content) == (self._fingerprint, content):
+                return
+            vector = self._encode([text])[0]
+        blob = vector.astype("<f4").tobytes()
+        session.merge(ArticleVector(article_id=article.id, encoder=self._fingerprint, content=content, vector=blob))
 
 
 def all_articles(database: Database) -> Iterator[Article]:
@@ -172,6 +188,12 @@ def _get(session: Session, article_id: int) -> Article:
     if article is None:
         raise NotFound(f"没有编号为 {article_id} 的文章 · there is no article {article_id}")
     return article
+
+
+def _known(session: Session, external_id: str | None) -> Article | None:
+    if external_id is None:
+        return None
+    return session.scalar(select(Article).where(Article.external_id == external_id))
 
 
 def _new_article(new: ArticleCreate) -> Article:

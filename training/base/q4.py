@@ -37,16 +37,23 @@ class Architecture:
 def read_q4_file(path: Path) -> tuple[Architecture, dict[str, NDArray[np.float32]]]:
     """Return the architecture and every tensor as float32, shaped and named as in `transformers.BertModel`.
 
-    Raises ValueError when the file is not in this format.
+    Raises ValueError when the file is not in this format, or ends early.
     """
     data = path.read_bytes()
     if data[:4] != MAGIC:
         raise ValueError(f"{path}: not an {MAGIC.decode()} weight file")
+    try:
+        return _read(data)
+    except struct.error as error:
+        raise ValueError(f"{path}: the file ends early ({error})") from error
+
+
+def _read(data: bytes) -> tuple[Architecture, dict[str, NDArray[np.float32]]]:
     architecture, offset = _read_architecture(data)
     offset = _skip_vocabulary(data, offset)
     entries, size = struct.unpack_from("<iI", data, offset)
     if entries < 0:
-        raise ValueError(f"{path}: negative size of the code-point table")
+        raise ValueError("negative size of the code-point table")
     return architecture, _read_tensors(data, offset + 8 + size, architecture)
 
 

@@ -4,6 +4,7 @@ Every step writes beside its target and renames at the end, so an interrupted ru
 """
 
 import hashlib
+import re
 import shutil
 import subprocess
 import sys
@@ -34,7 +35,9 @@ def obtain_base(spec: BaseSpec, cache: Path) -> Path:
 
     Raises BaseError when the source does not answer or a checksum differs.
     """
-    folder = cache / "base" / f"{spec.name}-{spec.source}"
+    source = spec.model_dump_json(include={spec.source, "name", "pooling", "max_tokens"})
+    key = hashlib.sha256(source.encode()).hexdigest()[:8]
+    folder = cache / "base" / f"{spec.name}-{spec.source}-{key}"
     if _is_verified(folder, spec):
         return folder
     partial = folder.with_name(folder.name + ".partial")
@@ -174,7 +177,7 @@ def _from_folder(spec: BaseSpec, target: Path) -> None:
 def _from_hub(spec: BaseSpec, target: Path) -> None:
     from huggingface_hub import snapshot_download
 
-    if len(spec.hub.revision) != 40:
+    if not re.fullmatch(r"[0-9a-f]{40}", spec.hub.revision):
         raise BaseError("models/base.toml: hub.revision must be a full commit hash (40 hex digits)")
     with step(f"下载 · download {spec.hub.repository}"):
         snapshot_download(

@@ -17,7 +17,7 @@ from training.build.texts import texts_file
 from training.console import console
 
 INPUTS_FILE = ".inputs"
-RECIPE = "1"
+RECIPE = "2"
 """Raise it when the build changes what it writes, so that older bundles are built again."""
 
 
@@ -58,6 +58,8 @@ def _build(folder: Path, inputs: str, write: Callable[[Path], None]) -> None:
     unfinished.mkdir(parents=True)
     write(unfinished)
     (unfinished / INPUTS_FILE).write_text(inputs, "ascii")
+    for file in unfinished.iterdir():
+        file.chmod(0o644)  # the service may run as another user; safetensors writes files for the owner alone
     shutil.rmtree(folder, ignore_errors=True)
     unfinished.rename(folder)
     console.print(f"[green]✓[/green] {folder}")

@@ -13,13 +13,13 @@ from safetensors.numpy import save_file
 from nlp_service.errors import BundleError
 from nlp_service.inference.bundle import BUNDLE_FILE, Comparison, EncoderBundle, Prefix, sha256
 from nlp_service.inference.encoder import TEST_VECTORS_FILE, TOKENIZER_FILE, normalise
-from nlp_service.inference.session import GRAPH_FILE, OpenVinoSession
+from nlp_service.inference.session import GRAPH_FILE, OpenVinoSession, Precision
 from nlp_service.inference.session import WEIGHTS_FILE as GRAPH_WEIGHTS_FILE
 from nlp_service.inference.windows import Windower
 from training.base import load_base_spec, obtain_base
 from training.base.errors import BaseError
 from training.base.source import fingerprint, read_weights, stored_fingerprint
-from training.build.graph import quantise, save_graph, to_graph
+from training.build.graph import compress, quantise, save_graph, to_graph
 from training.build.texts import TEST_VECTOR_TEXTS, read_texts
 from training.console import console, quiet_libraries, step
 from training.delta import apply_delta
@@ -41,10 +41,10 @@ def write_encoder_bundle(
     spec = load_base_spec(models_dir)
     base = obtain_base(spec, var_dir)
     weights = read_weights(base)
-    version = "base"
+    version, quantisation = "base", "static"
     if source is not None:
         description = json.loads((source / "encoder.json").read_text("utf-8"))
-        version = description["version"]
+        version, quantisation = description["version"], description["quantisation"]
         weights = _merge(name, source, description, base, weights)
     transformer = load_with_weights(base, weights)
     shutil.copy(base / TOKENIZER_FILE, target / TOKENIZER_FILE)
@@ -54,8 +54,10 @@ def write_encoder_bundle(
     prefix = spec.prefix.query
     with step(f"{name}: 导出 · export"):
         graph = to_graph(transformer)
-    with step(f"{name}: 量化为 int8 · quantise, about half a minute"):
-        save_graph(quantise(graph, windower, calibration, prefix), target)
+    with step(f"{name}: 量化为 int8 · quantise ({quantisation})"):
+        precision: Precision = "int8-dynamic" if quantisation == "dynamic" else "int8-static"
+        dynamic = precision == "int8-dynamic"
+        save_graph(compress(graph) if dynamic else quantise(graph, windower, calibration, prefix), target)
     with step(f"{name}: 与全精度比较 · compare with full precision"):
         reference = TorchSession(transformer)
         full = encode(reference, windower, comparison_texts, prefix, reference.dimension)
@@ -70,8 +72,8 @@ def write_encoder_bundle(
             prefix=Prefix(query=spec.prefix.query, passage=spec.prefix.passage),
             window_tokens=WINDOW_TOKENS,
             dimension=reference.dimension,
-            precision="int8",
-            comparison=_compare(target, windower, comparison_texts, prefix, full),
+            precision=precision,
+            comparison=_compare(target, precision, windower, comparison_texts, prefix, full),
             files={
                 file: sha256(target / file)
                 for file in (TOKENIZER_FILE, GRAPH_FILE, GRAPH_WEIGHTS_FILE, TEST_VECTORS_FILE)
@@ -99,9 +101,14 @@ def _merge(
 
 
 def _compare(
-    folder: Path, windower: Windower, texts: list[str], prefix: str, reference: NDArray[np.float32]
+    folder: Path,
+    precision: Precision,
+    windower: Windower,
+    texts: list[str],
+    prefix: str,
+    reference: NDArray[np.float32],
 ) -> Comparison:
-    vectors = encode(OpenVinoSession(folder, threads=0), windower, texts, prefix, reference.shape[1])
+    vectors = encode(OpenVinoSession(folder, 0, precision), windower, texts, prefix, reference.shape[1])
     cosines = (normalise(vectors) * normalise(reference)).sum(axis=1)
     comparison = Comparison(
         texts=len(texts), cosine_mean=round(float(cosines.mean()), 5), cosine_min=round(float(cosines.min()), 5)
@@ -109,6 +116,6 @@ def _compare(
     if comparison.cosine_min < MIN_COSINE:
         raise BundleError(
             f"{folder.name}: 量化误差过大 · cosine to the full-precision model is {comparison.cosine_min:.4f} on "
-            f"{texts[int(cosines.argmin())]!r}, at least {MIN_COSINE} is needed"
+            f'{texts[int(cosines.argmin())]!r}, at least {MIN_COSINE} is needed; try quantisation = "dynamic"'
         )
     return comparison

@@ -56,6 +56,14 @@ def quantise(graph: Any, windower: Windower, texts: Sequence[str], prefix: str) 
     )
 
 
+def compress(graph: Any) -> Any:
+    """The graph with weights in 8 bits; the runtime quantises activations as they come."""
+    import nncf
+
+    logging.getLogger("nncf").setLevel(logging.ERROR)
+    return nncf.compress_weights(graph, mode=nncf.CompressWeightsMode.INT8_ASYM)
+
+
 def save_graph(graph: Any, folder: Path) -> None:
     """Write graph and weights into `folder`."""
     import openvino

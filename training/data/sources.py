@@ -1,5 +1,6 @@
 """Loaders of labelled texts. Each yields `Example`s; none touches the network."""
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -47,12 +48,12 @@ def read_records(folder: Path, schema: type[Record]) -> list[Record]:
     """Every line of every JSONL file in `folder`, validated; raises DataError at the first bad line."""
     records: list[Record] = []
     for file in sorted(folder.glob("*.jsonl")):
-        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+        for number, line in enumerate(file.read_text(encoding="utf-8").removesuffix("\n").split("\n"), start=1):
             try:
                 records.append(schema.model_validate_json(line))
             except ValidationError as error:
                 first = error.errors()[0]
-                place = ".".join(map(str, first["loc"]))
+                place = ".".join(map(str, first["loc"])) or "record"
                 raise DataError(f"{file}:{number}: {place}: {first['msg']}") from error
     if not records:
         raise DataError(f"{folder}: no records")
@@ -110,7 +111,7 @@ def _slices(record: Ticket | Review) -> dict[str, str]:
 def language(text: str) -> str:
     """``zh``, ``en`` or ``mixed``, by the share of Han characters among Han characters and Latin words."""
     han = sum("\u4e00" <= character <= "\u9fff" for character in text)
-    words = sum(word.isascii() and word.isalpha() for word in "".join(c if c.isascii() else " " for c in text).split())
+    words = len(re.findall(r"[A-Za-z]{2,}", text))
     if not han:
         return "en"
     return "mixed" if words >= 3 and words * 2 >= han * 0.3 else "zh"

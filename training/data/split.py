@@ -42,7 +42,8 @@ def split(examples: Iterable[Example], config: SplitConfig) -> dict[Split, list[
     for members in by_group.values():
         wanted = {_wanted(example, config) for example in members}
         target: Split = next(name for name in ("test", "validation", "train") if name in wanted)
-        result[target].extend(members if target == "train" else members[:1])
+        held_out = [member for member in members if _wanted(member, config) == target]
+        result[target].extend(members if target == "train" else held_out[:1])
     return result
 
 

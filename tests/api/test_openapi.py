@@ -1,0 +1,75 @@
+"""docs/openapi.json is the contract; it says what the application says."""
+
+import json
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from tests.conftest import PROJECT
+
+CONTRACT = PROJECT / "docs" / "openapi.json"
+PROBLEM = "application/problem+json"
+
+
+@pytest.fixture(scope="module")
+def contract() -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(CONTRACT.read_text("utf-8"))
+    return document
+
+
+def _operations(contract: dict[str, Any], method: str) -> dict[str, dict[str, Any]]:
+    return {path: item[method] for path, item in contract["paths"].items() if method in item}
+
+
+def test_the_contract_is_current(contract: dict[str, Any], service: TestClient) -> None:
+    assert contract == service.get("/openapi.json").json(), "run: python docs/openapi.py"
+
+
+def test_the_contract_is_sorted_so_that_changes_are_easy_to_read(contract: dict[str, Any]) -> None:
+    assert CONTRACT.read_text("utf-8") == json.dumps(contract, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+
+
+def test_the_contract_has_every_call_of_this_version(contract: dict[str, Any]) -> None:
+    assert set(contract["paths"]) == {
+        "/v1/sentiment",
+        "/v1/classify",
+        "/v1/search",
+        "/v1/embeddings",
+        "/v1/knowledge",
+        "/v1/knowledge/{article_id}",
+        "/v1/knowledge/import",
+        "/livez",
+        "/readyz",
+        "/metrics",
+    }
+
+
+@pytest.mark.parametrize("status", ["400", "413", "415", "422", "429"])
+@pytest.mark.parametrize("method", ["post", "patch"])
+def test_every_call_with_a_body_documents_its_problems(contract: dict[str, Any], method: str, status: str) -> None:
+    for path, operation in _operations(contract, method).items():
+        assert PROBLEM in operation["responses"].get(status, {}).get("content", {}), path
+
+
+def test_no_call_documents_another_form_of_error(contract: dict[str, Any]) -> None:
+    other = [
+        (path, method, status)
+        for path, item in contract["paths"].items()
+        for method, operation in item.items()
+        for status, answer in operation["responses"].items()
+        if status >= "400" and set(answer.get("content", {})) != {PROBLEM}
+    ]
+    assert other == []
+
+
+def test_calls_for_one_article_document_that_it_may_be_missing(contract: dict[str, Any]) -> None:
+    for operation in contract["paths"]["/v1/knowledge/{article_id}"].values():
+        assert PROBLEM in operation["responses"]["404"]["content"]
+
+
+def test_every_reference_leads_somewhere(contract: dict[str, Any]) -> None:
+    schemas = contract["components"]["schemas"]
+    text = json.dumps(contract)
+    referred = {part.partition('"')[0] for part in text.split("#/components/schemas/")[1:]}
+    assert referred <= set(schemas)

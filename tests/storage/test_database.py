@@ -1,0 +1,100 @@
+"""Database: safe settings on every connection, and writers that commit together or not at all."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+
+from nlp_service.storage.database import BUSY_TIMEOUT_MS, Database
+from nlp_service.storage.tables import ArticleChange, ArticleVector
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    created = Database(f"sqlite:///{tmp_path / 'a folder' / 'nlp.db'}")
+    created.migrate()
+    yield created
+    created.close()
+
+
+def _count(database: Database) -> int:
+    with database.read() as session:
+        return session.scalar(select(func.count(ArticleChange.sequence))) or 0
+
+
+def _write_and_fail(database: Database) -> None:
+    with database.write() as session:
+        session.add(ArticleChange(article_id=1))
+        session.flush()
+        raise RuntimeError("on purpose")
+
+
+@pytest.mark.parametrize(
+    ("pragma", "value"), [("journal_mode", "wal"), ("foreign_keys", 1), ("busy_timeout", BUSY_TIMEOUT_MS)]
+)
+def test_every_connection_is_configured(database: Database, pragma: str, value: str | int) -> None:
+    with database.engine.connect() as first, database.engine.connect() as second:
+        found = [connection.exec_driver_sql(f"PRAGMA {pragma}").scalar_one() for connection in (first, second)]
+    assert found == [value, value]
+
+
+def test_the_folder_of_the_file_is_made(database: Database, tmp_path: Path) -> None:
+    assert _count(database) == 0
+    assert (tmp_path / "a folder" / "nlp.db").exists()
+
+
+def test_what_was_written_is_read(database: Database) -> None:
+    with database.write() as session:
+        session.add(ArticleChange(article_id=1))
+    assert _count(database) == 1
+
+
+def test_a_writer_that_fails_leaves_nothing(database: Database) -> None:
+    with pytest.raises(RuntimeError, match="on purpose"):
+        _write_and_fail(database)
+    assert _count(database) == 0
+
+
+def test_a_writer_can_write_after_one_that_failed(database: Database) -> None:
+    with pytest.raises(RuntimeError, match="on purpose"):
+        _write_and_fail(database)
+    with database.write() as session:
+        session.add(ArticleChange(article_id=1))
+    assert _count(database) == 1
+
+
+def test_a_vector_without_its_article_is_refused(database: Database) -> None:
+    with pytest.raises(IntegrityError, match="FOREIGN KEY"), database.write() as session:
+        session.add(ArticleVector(article_id=1, encoder="e", content="c", vector=b""))
+
+
+def test_a_reader_sees_one_moment(database: Database) -> None:
+    with database.read() as reading:
+        before = reading.scalar(select(func.count(ArticleChange.sequence)))
+        with database.write() as writing:
+            writing.add(ArticleChange(article_id=1))
+        assert reading.scalar(select(func.count(ArticleChange.sequence))) == before
+
+
+def test_concurrent_writers_both_land(database: Database) -> None:
+    """Each reads the highest number and writes the next: none may be lost, none may fail as locked."""
+    together = Barrier(2)
+    rounds = 20
+
+    def write() -> None:
+        together.wait(timeout=30)
+        for _ in range(rounds):
+            with database.write() as session:
+                highest = session.scalar(select(func.max(ArticleChange.article_id))) or 0
+                session.add(ArticleChange(article_id=highest + 1))
+
+    with ThreadPoolExecutor(2) as threads:
+        for done in [threads.submit(write) for _ in range(2)]:
+            done.result()
+    with database.read() as session:
+        numbers = session.scalars(select(ArticleChange.article_id).order_by(ArticleChange.sequence)).all()
+    assert list(numbers) == list(range(1, 2 * rounds + 1))

@@ -1,0 +1,148 @@
+"""Migrations: the schema they make is the one that the code describes, however often and by whomever they are run."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect
+from sqlalchemy.exc import IntegrityError
+
+from nlp_service.errors import DatabaseOutdated
+from nlp_service.storage import migrations
+from nlp_service.storage.database import Database
+from nlp_service.storage.tables import STATUSES, Table
+
+INSERT = (
+    "INSERT INTO articles (title, problem, scenario, solution, tags, status, created_at, updated_at) "
+    "VALUES ('t', 'p', '', 's', '[]', ?, '2026-01-01', '2026-01-01')"
+)
+MIGRATE_WHEN_TOLD = """
+import sys
+from nlp_service.storage.database import Database
+
+print("ready", flush=True)
+for url in sys.stdin:
+    database = Database(url.strip())
+    database.migrate()
+    database.check_schema()
+    database.close()
+"""
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    created = Database(f"sqlite:///{tmp_path / 'nlp.db'}")
+    yield created
+    created.close()
+
+
+@pytest.fixture
+def migrated(database: Database) -> Database:
+    database.migrate()
+    return database
+
+
+def _downgrade(database: Database) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__path__[0])))
+    with database.engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+        connection.commit()
+
+
+def _tables(database: Database) -> set[str]:
+    return set(inspect(database.engine).get_table_names()) - {"alembic_version", "sqlite_sequence"}
+
+
+def test_the_migrated_schema_is_the_one_of_the_tables(migrated: Database) -> None:
+    with migrated.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Table.metadata) == []
+
+
+def test_foreign_keys_are_those_of_the_tables(migrated: Database) -> None:
+    (key,) = inspect(migrated.engine).get_foreign_keys("article_vectors")
+    assert (key["referred_table"], key["options"]) == ("articles", {"ondelete": "CASCADE"})
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_every_status_can_be_stored(migrated: Database, status: str) -> None:
+    with migrated.engine.begin() as connection:
+        assert connection.exec_driver_sql(INSERT, (status,)).rowcount == 1
+
+
+def test_another_status_cannot_be_stored(migrated: Database) -> None:
+    with migrated.engine.connect() as connection, pytest.raises(IntegrityError, match="articles_status"):
+        connection.exec_driver_sql(INSERT, ("deleted",))
+
+
+@pytest.mark.parametrize("table", ["articles", "article_changes"])
+def test_numbers_are_never_used_twice(migrated: Database, table: str) -> None:
+    with migrated.engine.connect() as connection:
+        sql = connection.exec_driver_sql("SELECT sql FROM sqlite_master WHERE name = ?", (table,)).scalar_one()
+    assert "AUTOINCREMENT" in sql
+
+
+def test_migrating_again_is_harmless(migrated: Database) -> None:
+    with migrated.engine.begin() as connection:
+        connection.exec_driver_sql(INSERT, ("draft",))
+    migrated.migrate()
+    with migrated.engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM articles").scalar_one() == 1
+
+
+def test_downgrading_to_base_drops_every_table(migrated: Database) -> None:
+    _downgrade(migrated)
+    assert _tables(migrated) == set()
+
+
+def test_the_schema_can_go_down_and_up_again(migrated: Database) -> None:
+    _downgrade(migrated)
+    migrated.migrate()
+    assert _tables(migrated) == set(Table.metadata.tables)
+
+
+def test_the_migrated_schema_is_accepted(migrated: Database) -> None:
+    migrated.check_schema()
+
+
+def test_an_empty_database_is_outdated(database: Database) -> None:
+    with pytest.raises(DatabaseOutdated, match="None"):
+        database.check_schema()
+
+
+def test_a_database_of_another_version_is_outdated(migrated: Database) -> None:
+    with migrated.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(DatabaseOutdated, match="9999"):
+        migrated.check_schema()
+
+
+def test_processes_that_start_at_once_all_succeed(tmp_path: Path) -> None:
+    urls = "".join(f"sqlite:///{tmp_path / f'{number}.db'}\n" for number in range(10))
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", MIGRATE_WHEN_TOLD],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write(urls)
+        process.stdin.flush()
+    errors = [process.communicate(timeout=120)[1] for process in processes]
+    assert ([process.returncode for process in processes], errors) == ([0, 0], ["", ""])

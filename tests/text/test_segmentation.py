@@ -1,0 +1,75 @@
+"""Segmentation: the terms that lexical search counts."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nlp_service.text.segmentation import terms
+
+
+def test_words_come_in_order_of_occurrence() -> None:
+    assert terms("登录失败，重启登录") == ["登录", "失败", "重启", "登录"]
+
+
+def test_a_long_word_also_gives_the_words_in_it() -> None:
+    assert terms("人工智能") == ["人工", "智能", "人工智能"]
+
+
+def test_latin_letters_are_lower_case() -> None:
+    assert terms("VPN Timeout") == ["vpn", "timeout"]
+
+
+def test_full_width_letters_digits_and_spaces_are_folded() -> None:
+    assert terms("ＶＰＮ　Ｅ１００１") == terms("VPN E1001")
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("安装失败 0x80070005", "0x80070005"),
+        ("更新报错0X80070005，重试无效", "0x80070005"),
+        ("错误码E1001出现了", "e1001"),
+        ("ORA-01555: snapshot too old", "ora-01555"),
+        ("补丁KB5034441装不上", "kb5034441"),
+        ("返回-1005", "-1005"),
+        ("网页显示502错误", "502"),
+        ("升级到v5.2.1以后", "v5.2.1"),
+    ],
+)
+def test_a_code_is_one_term(text: str, code: str) -> None:
+    assert terms(text).count(code) == 1
+
+
+def test_a_repeated_code_counts_as_often_as_it_occurs() -> None:
+    assert terms("ORA-01555，还是ORA-01555").count("ora-01555") == 2
+
+
+@pytest.mark.parametrize("word", ["的", "请问", "怎么办", "the", "How"])
+def test_stop_words_are_left_out(word: str) -> None:
+    assert terms(word) == []
+
+
+def test_content_words_between_stop_words_stay() -> None:
+    assert terms("请问我的发票怎么开") == ["发票", "开"]
+
+
+def test_traditional_characters_have_terms() -> None:
+    assert terms("登錄失敗，無法連線") == ["登錄", "失敗", "無法", "連線"]
+
+
+@pytest.mark.parametrize("text", ["", " \n", "👍🎉", "……！？", "❤️‍🔥"])
+def test_a_text_without_letters_has_no_terms(text: str) -> None:
+    assert terms(text) == []
+
+
+def test_no_cache_file_is_written_to_the_temporary_folder(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from nlp_service.text.segmentation import terms; print(len(terms('登录失败')))"],
+        env={"TMPDIR": str(tmp_path), "PATH": "", "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (done.stdout.strip(), list(tmp_path.iterdir())) == ("2", [])
