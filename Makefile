@@ -52,7 +52,7 @@ bench: $(BUNDLES) ## 速度与质量对比 · speed and quality beside peers
 	@$(BIN)/python -m benchmarks.quality
 	@$(BIN)/python -m benchmarks.http_speed
 
-train: $(INSTALLED) ## 重新训练 feedback 编码器(两核约 30 分钟) · retrain, half an hour on two cores
+train: $(INSTALLED) ## 重新训练 feedback 编码器(两核约 40 分钟) · retrain, forty minutes on two cores
 	@$(BIN)/python -m training run training/configs/feedback.toml
 
 clean: ## 删除虚拟环境与构建结果(数据库保留) · remove environment and builds, keep the database

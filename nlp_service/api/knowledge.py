@@ -20,6 +20,7 @@ IMPORT_PATH = "/v1/knowledge/import"
 MAX_IMPORT = 1000
 MAX_ID = 2**63 - 1
 ArticleId = Annotated[int, Path(ge=1, le=MAX_ID)]
+INVALID: dict[int | str, dict[str, Any]] = {422: PROBLEMS[422]}
 NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"description": "no such article", **PROBLEM}}
 CONFLICT: dict[int | str, dict[str, Any]] = {409: {"description": "external_id is taken", **PROBLEM}}
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
@@ -76,7 +77,7 @@ def create(new: ArticleCreate, store: StoreDep, response: Response) -> ArticlePu
     return article
 
 
-@router.get("")
+@router.get("", responses=INVALID)
 def list_articles(query: Annotated[ListQuery, Query()], store: StoreDep) -> ArticlePage:
     """列出文章 · list articles, the newest first."""
     articles, total = store.page(
@@ -85,7 +86,7 @@ def list_articles(query: Annotated[ListQuery, Query()], store: StoreDep) -> Arti
     return ArticlePage(total=total, articles=[ArticlePublic.model_validate(article) for article in articles])
 
 
-@router.get("/{article_id}", responses=NOT_FOUND)
+@router.get("/{article_id}", responses=INVALID | NOT_FOUND)
 def read(article_id: ArticleId, store: StoreDep) -> ArticlePublic:
     """查看文章 · read an article."""
     return ArticlePublic.model_validate(store.get(article_id))
@@ -97,7 +98,7 @@ def update(article_id: ArticleId, changes: ArticleUpdate, store: StoreDep) -> Ar
     return ArticlePublic.model_validate(store.update(article_id, changes))
 
 
-@router.delete("/{article_id}", status_code=204, responses=NOT_FOUND)
+@router.delete("/{article_id}", status_code=204, responses=INVALID | NOT_FOUND)
 def delete(article_id: ArticleId, store: StoreDep) -> None:
     """删除文章 · delete an article."""
     store.delete(article_id)

@@ -89,6 +89,9 @@ class BodyLimits:
         if body is None:
             await self._too_large()(scope, receive, send)
             return
+        if given == JSON and not _is_utf8(body):
+            await problem(400, "请求体不是 UTF-8 编码的 JSON · the body is not JSON in UTF-8")(scope, receive, send)
+            return
         await self._app(scope, _replay(body, receive), send)
 
     async def _read(self, receive: Receive) -> bytes | None:
@@ -112,6 +115,15 @@ class BodyLimits:
             f"请求体最多 {self._max_bytes:,} 字节 · the body may have at most {self._max_bytes:,} bytes",
             headers={"Connection": "close"},
         )
+
+
+def _is_utf8(body: bytes) -> bool:
+    """UTF-8 without NUL bytes, which only JSON in UTF-16 or UTF-32 has."""
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return b"\x00" not in body
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -13,7 +13,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from nlp_service.cli.console import console, output, progress
+from nlp_service.cli.console import check_folder, console, output, progress
 from nlp_service.cli.runtime import open_engine
 from nlp_service.errors import ServiceError
 from nlp_service.feedback.texts import BadLine, Line, read_texts
@@ -23,7 +23,8 @@ from nlp_service.settings import Settings
 
 CHUNK = 256
 SHOWN_BAD_LINES = 20
-COLUMNS = ("sentiment", "sentiment_score", "sentiment_confidence", "class", "class_confidence", "needs_review")
+COLUMNS = ("line", "sentiment", "sentiment_score", "sentiment_confidence", "class", "class_confidence", "needs_review")
+"""Added to each record; one that the record has already gets `_nlp` behind its name."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 Answer = tuple[Sentiment, Classification]
 
@@ -43,12 +44,13 @@ def analyze(
     )
     if target.suffix.lower() not in {".csv", ".jsonl"}:
         raise ServiceError(f"{target}: 结果文件须为 .jsonl 或 .csv · the output must be .jsonl or .csv")
+    check_folder(target)
     entries = list(read_texts(file, text_column))
     lines = [entry for entry in entries if isinstance(entry, Line)]
     bad = [entry for entry in entries if isinstance(entry, BadLine)]
     answers: list[Answer] = []
     if lines:
-        with open_engine(Settings()) as engine, progress() as bar, _writer(target) as write:
+        with open_engine(Settings()) as engine, progress() as bar, _writer(target, lines) as write:
             task = bar.add_task("分析 · analysing", total=len(lines))
             for chunk in _chunks(lines):
                 results = engine.analyse([line.text for line in chunk])
@@ -70,36 +72,36 @@ def _chunks(lines: list[Line]) -> Iterator[list[Line]]:
 
 
 @contextmanager
-def _writer(target: Path) -> Iterator[Callable[[Line, Answer], None]]:
+def _writer(target: Path, lines: list[Line]) -> Iterator[Callable[[Line, Answer], None]]:
     """Write results beside `target` and put them in place when all are written."""
+    fields = list(dict.fromkeys(name for line in lines for name in line.record))
+    added = [f"{name}_nlp" if name in fields else name for name in COLUMNS]
     partial = target.with_name(target.name + ".partial")
-    if target.suffix.lower() == ".csv":
-        with partial.open("w", encoding="utf-8-sig", newline="") as stream:
-            yield _csv_writer(stream)
-    else:
-        with partial.open("w", encoding="utf-8") as stream:
-            yield _jsonl_writer(stream)
-    partial.replace(target)
+    is_csv = target.suffix.lower() == ".csv"
+    encoding = "utf-8-sig" if is_csv else "utf-8"
+    try:
+        # A lone surrogate in a field that is only passed through is written as its JSON escape.
+        with partial.open("w", encoding=encoding, errors="backslashreplace", newline="") as stream:
+            yield _csv_writer(stream, fields, added) if is_csv else _jsonl_writer(stream, added)
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
-def _jsonl_writer(stream: TextIO) -> Callable[[Line, Answer], None]:
+def _jsonl_writer(stream: TextIO, added: list[str]) -> Callable[[Line, Answer], None]:
     def write(line: Line, answer: Answer) -> None:
-        row = {**line.record, "line": line.number, **_row(answer)}
+        row = {**line.record, **dict(zip(added, _row(line, answer), strict=True))}
         stream.write(json.dumps(row, ensure_ascii=False) + "\n")
 
     return write
 
 
-def _csv_writer(stream: TextIO) -> Callable[[Line, Answer], None]:
-    writer: csv.DictWriter[str] | None = None
+def _csv_writer(stream: TextIO, fields: list[str], added: list[str]) -> Callable[[Line, Answer], None]:
+    writer = csv.writer(stream)
+    writer.writerow([*map(_harmless, fields), *added])
 
     def write(line: Line, answer: Answer) -> None:
-        nonlocal writer
-        row = {**{key: _harmless(value) for key, value in line.record.items()}, "line": line.number, **_row(answer)}
-        if writer is None:
-            writer = csv.DictWriter(stream, list(row), extrasaction="ignore")
-            writer.writeheader()
-        writer.writerow(row)
+        writer.writerow([*(_harmless(line.record.get(name, "")) for name in fields), *_row(line, answer)])
 
     return write
 
@@ -109,9 +111,10 @@ def _harmless(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
-def _row(answer: Answer) -> dict[str, Any]:
+def _row(line: Line, answer: Answer) -> tuple[Any, ...]:
     sentiment, kind = answer
-    values = (
+    return (
+        line.number,
         sentiment.label,
         round(sentiment.score, 4),
         round(sentiment.confidence, 4),
@@ -119,7 +122,6 @@ def _row(answer: Answer) -> dict[str, Any]:
         round(kind.confidence, 4),
         sentiment.needs_review or kind.needs_review,
     )
-    return dict(zip(COLUMNS, values, strict=True))
 
 
 def _report_bad(bad: list[BadLine]) -> None:

@@ -1,7 +1,11 @@
 """Where messages and progress go: standard error, so that standard output stays clean for results."""
 
+from pathlib import Path
+
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from nlp_service.errors import ServiceError
 
 console = Console(stderr=True, highlight=False)
 output = Console(highlight=False)
@@ -17,3 +21,9 @@ def progress() -> Progress:
         TimeRemainingColumn(),
         console=console,
     )
+
+
+def check_folder(file: Path) -> None:
+    """Raise ServiceError when the folder of a file that is to be written does not exist."""
+    if not file.absolute().parent.is_dir():
+        raise ServiceError(f"{file.parent}: 目录不存在 · the folder does not exist")

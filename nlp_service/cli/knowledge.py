@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
-from nlp_service.cli.console import console, progress
+from nlp_service.cli.console import check_folder, console, progress
 from nlp_service.cli.runtime import open_engine, open_knowledge
 from nlp_service.errors import ServiceError
 from nlp_service.knowledge.article import ArticleCreate, ArticlePublic
@@ -45,7 +46,8 @@ def import_articles(
     )
     rejected = [(file, index, reason) for file, part in parsed.items() for index, reason in part.rejected]
     for file, index, reason in rejected:
-        console.print(f"[red]✗[/red] {file} 第 {index + 1} 条 · record {index + 1}: {reason}", markup=True)
+        place = f"{file} 第 {index + 1} 条 · record {index + 1}"
+        console.print(f"[red]✗[/red] {escape(f'{place}: {reason}')}")
     if rejected:
         raise typer.Exit(1)
 
@@ -55,6 +57,7 @@ def export(
     file: Annotated[Path, typer.Argument(dir_okay=False, help="JSONL 文件 · file to write")],
 ) -> None:
     """导出全部文章为 JSONL · export all articles as JSON Lines, in the form that import reads."""
+    check_folder(file)
     settings = Settings()
     database = Database(settings.resolved_database_url)
     database.migrate()
@@ -66,7 +69,7 @@ def export(
             count += 1
     partial.replace(file)
     database.close()
-    console.print(f"[green]✓[/green] {count:,} 篇 · articles → {file}")
+    console.print(f"[green]✓[/green] {count:,} 篇 · articles → {escape(str(file))}")
 
 
 @app.command("rebuild")

@@ -3,6 +3,7 @@
 import sys
 
 import typer
+from rich.markup import escape
 
 from nlp_service import __version__
 from nlp_service.cli import analyze, knowledge, models, search, serve
@@ -32,5 +33,5 @@ def main() -> None:
     try:
         app()
     except ServiceError as error:
-        console.print(f"[red]✗[/red] {error}", markup=True, highlight=False)
+        console.print(f"[red]✗[/red] {escape(str(error))}")
         sys.exit(1)

@@ -3,6 +3,7 @@
 from importlib.util import find_spec
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from nlp_service.cli.console import output
@@ -50,7 +51,7 @@ def list_bundles() -> None:
             version, what = _describe(bundle)
             state = "[green]✓[/green]"
         except BundleError as error:
-            version, what, state = "–", str(error), "[red]✗[/red]"
+            version, what, state = "–", escape(str(error)), "[red]✗[/red]"
             damaged += 1
         table.add_row(f"{folder.parent.name}/{folder.name}", version, what, _size(size), state)
     if not folders:

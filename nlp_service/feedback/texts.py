@@ -31,6 +31,13 @@ class BadLine:
     reason: str
 
 
+@dataclass(frozen=True)
+class _Row:
+    number: int
+    text: str
+    record: dict[str, Any]
+
+
 def read_texts(file: Path, column: str | None = None) -> Iterator[Line | BadLine]:
     """Every text of the file, in order; blank lines are bad lines too.
 
@@ -39,85 +46,93 @@ def read_texts(file: Path, column: str | None = None) -> Iterator[Line | BadLine
     """
     readers = {".csv": _csv, ".tsv": _csv, ".jsonl": _jsonl, ".ndjson": _jsonl}
     reader = readers.get(file.suffix.lower(), _plain)
-    for number, text, record in reader(file, column):
-        if text is None:
-            yield BadLine(number, str(record))
+    for row in reader(file, column):
+        if isinstance(row, BadLine):
+            yield row
             continue
         try:
-            yield Line(number, check_text(text.strip()), record)
+            yield Line(row.number, check_text(row.text.strip()), row.record)
         except InvalidText as error:
-            yield BadLine(number, str(error))
+            yield BadLine(row.number, str(error))
 
 
-Row = tuple[int, str | None, Any]
-
-
-def _plain(file: Path, _: str | None) -> Iterator[Row]:
-    encoding = _encoding(file)
-    for number, raw in enumerate(_lines(file), start=1):
-        try:
-            text = raw.decode(encoding)
-            yield number, text, {"text": text.strip()}
-        except UnicodeDecodeError as error:
-            yield number, None, f"不是有效的 UTF-8 · not valid UTF-8: {error.reason}"
-
-
-def _jsonl(file: Path, column: str | None) -> Iterator[Row]:
-    for number, raw in enumerate(_lines(file), start=1):
-        if not raw.strip():
-            yield number, "", {}
-            continue
-        try:
-            record = json.loads(raw)
-        except (ValueError, RecursionError) as error:
-            yield number, None, f"不是有效的 JSON · not valid JSON: {str(error)[:80]}"
-            continue
-        if isinstance(record, str):
-            record = {"text": record}
-        if not isinstance(record, dict):
-            yield number, None, "不是 JSON 对象 · not a JSON object"
-            continue
-        name = column or next((name for name in TEXT_COLUMNS if name in record), "text")
-        text = record.get(name)
-        if isinstance(text, str):
-            yield number, text, record
+def _plain(file: Path, _: str | None) -> Iterator[_Row | BadLine]:
+    for number, text in _lines(file):
+        if text is None:
+            yield BadLine(number, "不是有效的 UTF-8 · not valid UTF-8")
         else:
-            yield number, None, f"字段 {name} 不是字符串 · field {name} is not a string"
+            yield _Row(number, text, {"text": text.strip()})
 
 
-def _csv(file: Path, column: str | None) -> Iterator[Row]:
+def _jsonl(file: Path, column: str | None) -> Iterator[_Row | BadLine]:
+    for number, line in _lines(file):
+        if line is None:
+            yield BadLine(number, "不是有效的 UTF-8 · not valid UTF-8")
+        elif not line.strip():
+            yield _Row(number, "", {})
+        else:
+            yield _json_row(number, line, column)
+
+
+def _json_row(number: int, line: str, column: str | None) -> _Row | BadLine:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        return BadLine(number, f"不是有效的 JSON · not valid JSON: {str(error)[:80]}")
+    if isinstance(record, str):
+        record = {"text": record}
+    if not isinstance(record, dict):
+        return BadLine(number, "不是 JSON 对象 · not a JSON object")
+    name = column or next((name for name in TEXT_COLUMNS if name in record), "text")
+    text = record.get(name)
+    if not isinstance(text, str):
+        return BadLine(number, f"字段 {name} 不是字符串 · field {name} is not a string")
+    return _Row(number, text, record)
+
+
+def _csv(file: Path, column: str | None) -> Iterator[_Row | BadLine]:
     encoding = _encoding(file)
-    text = file.read_bytes().decode(encoding, errors="replace")
+    # Bytes that are no text become lone surrogates, which are recognised below; the other rows stay readable.
+    text = file.read_bytes().decode(encoding, errors="surrogateescape")
     delimiter = "\t" if file.suffix.lower() == ".tsv" else ","
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, restkey="", strict=True)
-    header = reader.fieldnames or []
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        header = next(reader, [])
+    except csv.Error as error:
+        raise ServiceError(f"{file}: CSV 表头无法读取 · the header cannot be read: {error}") from error
     name = column or next((name for name in TEXT_COLUMNS if name in header), header[0] if len(header) == 1 else None)
     if name is None or name not in header:
-        raise ServiceError(
-            f"{file}: 请用 --text-column 指明文本列 · name the text column; columns: {', '.join(header)}"
-        )
+        columns = ", ".join(header)
+        raise ServiceError(f"{file}: 请用 --text-column 指明文本列 · name the text column; columns: {columns}")
     while True:
         number = reader.line_num + 1
         try:
-            row = next(reader)
+            cells = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            yield number, None, f"CSV: {error}"
+            yield BadLine(number, f"CSV: {error}")
             continue
-        cell = row.get(name)
-        if cell is None:
-            yield number, None, f"缺少列 {name} · column {name} is missing"
-        elif "\ufffd" in cell:
-            yield number, None, f"不是有效的 {encoding} · not valid {encoding}"
+        record = dict(zip(header, cells, strict=False))
+        if not cells:
+            yield _Row(number, "", {})
+        elif name not in record:
+            yield BadLine(number, f"缺少列 {name} · column {name} is missing")
+        elif any("\udc80" <= character <= "\udcff" for character in record[name]):
+            yield BadLine(number, f"不是有效的 {encoding} · not valid {encoding}")
         else:
-            yield number, cell, {key: value for key, value in row.items() if key}
+            yield _Row(number, record[name], record)
 
 
-def _lines(file: Path) -> Iterator[bytes]:
+def _lines(file: Path) -> Iterator[tuple[int, str | None]]:
+    """Numbered lines; None for one that is not in the file's encoding."""
+    encoding = _encoding(file)
     with file.open("rb") as stream:
-        for number, raw in enumerate(stream):
-            yield raw.removeprefix(b"\xef\xbb\xbf") if number == 0 else raw
+        for number, raw in enumerate(stream, start=1):
+            try:
+                yield number, raw.decode(encoding if number == 1 else encoding.removesuffix("-sig"))
+            except UnicodeDecodeError:
+                yield number, None
 
 
 def _encoding(file: Path) -> str:

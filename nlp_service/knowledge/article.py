@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from nlp_service.errors import InvalidText
-from nlp_service.text.personal_data import mask
+from nlp_service.text.personal_data import identifies_a_person, mask
 from nlp_service.text.validation import check_characters, check_text
 
 Status = Literal["draft", "in_review", "published", "rejected", "archived"]
@@ -22,6 +22,19 @@ def _text(limit: int) -> AfterValidator:
             return mask(check_text(text, limit=limit).strip())
         except InvalidText as error:
             raise ValueError(str(error)) from error
+
+    return AfterValidator(check)
+
+
+def _identifier(limit: int) -> AfterValidator:
+    def check(text: str) -> str:
+        try:
+            stripped = check_text(text, limit=limit).strip()
+        except InvalidText as error:
+            raise ValueError(str(error)) from error
+        if identifies_a_person(stripped):
+            raise ValueError("含有手机、证件号或邮箱 · holds a mobile number, an identity number or an e-mail address")
+        return stripped
 
     return AfterValidator(check)
 
@@ -46,6 +59,8 @@ Problem = Annotated[str, _text(PROBLEM_LIMIT)]
 Scenario = Annotated[str, _optional_text(SCENARIO_LIMIT)]
 Solution = Annotated[str, _text(SOLUTION_LIMIT)]
 Name = Annotated[str, _text(NAME_LIMIT)]
+ExternalId = Annotated[str, _identifier(NAME_LIMIT)]
+"""The article's key in the system that it comes from. Two masked keys could be equal, so personal data is refused."""
 Tags = Annotated[list[Annotated[str, _text(TAG_LIMIT)]], Field(max_length=TAGS_LIMIT)]
 
 
@@ -60,7 +75,7 @@ class ArticleCreate(BaseModel):
     solution: Solution
     tags: Tags = []
     product: Name | None = None
-    external_id: Name | None = None
+    external_id: ExternalId | None = None
     status: Status = "draft"
 
 
@@ -75,7 +90,7 @@ class ArticleUpdate(BaseModel):
     solution: Solution = ""
     tags: Tags = []
     product: Name | None = None
-    external_id: Name | None = None
+    external_id: ExternalId | None = None
     status: Status = "draft"
 
     @model_validator(mode="after")

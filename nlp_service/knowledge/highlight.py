@@ -4,7 +4,11 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-_SENTENCE = re.compile(r"[^。!?!?;;\n]+[。!?!?;;]?")
+from nlp_service.text.segmentation import fold
+
+# Full stop, exclamation mark, question mark and semicolon, Chinese and Latin; a Latin full stop also stands in numbers.
+_MARKS = "\u3002\uff01\uff1f\uff1b!?;"
+_SENTENCE = re.compile(rf"[^{_MARKS}\n]+[{_MARKS}]?")
 MAX_CHARACTERS = 160
 
 
@@ -21,21 +25,23 @@ def highlights(fields: dict[str, str], terms: Collection[str], limit: int = 3) -
     """At most one sentence a field, those that hold most different terms first; empty when no term occurs."""
     found = []
     for name, text in fields.items():
-        best = max(
-            (_mark(name, match[0].strip(), terms) for match in _SENTENCE.finditer(text)), key=_weight, default=None
-        )
+        sentences = (_mark(name, match[0].strip(), terms) for match in _SENTENCE.finditer(text))
+        best = max(sentences, key=_weight, default=None)
         if best is not None and best.spans:
             found.append(best)
     return sorted(found, key=_weight, reverse=True)[:limit]
 
 
 def _mark(name: str, sentence: str, terms: Collection[str]) -> Highlight:
-    text = sentence[:MAX_CHARACTERS]
-    lowered = text.lower()
-    if len(lowered) != len(text):  # a few characters change their length in lower case; offsets must not shift
-        lowered = text
-    places = [(m.start(), m.end()) for term in terms for m in re.finditer(re.escape(term), lowered)]
-    return Highlight(name, text, _union(sorted(places)))
+    folded = fold(sentence)
+    places = _union(sorted((m.start(), m.end()) for term in terms for m in re.finditer(re.escape(term), folded)))
+    if len(sentence) <= MAX_CHARACTERS:
+        return Highlight(name, sentence, places)
+    # Of a very long sentence, the part from shortly before the first match.
+    first = max(0, min(places[0][0] - MAX_CHARACTERS // 8, len(sentence) - MAX_CHARACTERS)) if places else 0
+    last = first + MAX_CHARACTERS
+    kept = [(start - first, end - first) for start, end in places if start >= first and end <= last]
+    return Highlight(name, sentence[first:last], kept)
 
 
 def _union(places: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -49,5 +55,5 @@ def _union(places: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _weight(highlight: Highlight) -> tuple[int, int]:
-    covered = {highlight.text[start:end].lower() for start, end in highlight.spans}
+    covered = {fold(highlight.text[start:end]) for start, end in highlight.spans}
     return sum(map(len, covered)), -len(highlight.text)

@@ -1,9 +1,12 @@
-"""Articles from files: JSON Lines or CSV, one record after the other, bad ones reported with their place."""
+"""Articles from files: JSON Lines or CSV, one record after the other, bad ones reported with their place.
+
+Reasons name fields, never what stood in them: a file may hold personal data.
+"""
 
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +16,9 @@ from nlp_service.errors import InvalidRecord
 from nlp_service.knowledge.article import ArticleCreate
 
 COLUMNS = tuple(ArticleCreate.model_fields)
-TAG_SEPARATORS = str.maketrans(";;,、|", ",,,,,")
+NEEDED = ("title", "problem", "solution")
+TAG_SEPARATORS = str.maketrans(dict.fromkeys(";\uff1b\uff0c\u3001|", ","))
+"""Semicolon, comma, enumeration comma (Chinese and Latin) and bar all mean a comma."""
 
 
 @dataclass
@@ -36,7 +41,7 @@ def reason(error: ValidationError) -> str:
     first = error.errors(include_input=False, include_url=False)[0]
     place = ".".join(map(str, first["loc"])) or "record"
     message = first.get("ctx", {}).get("error", first["msg"])
-    return f"{place}: {message}".encode("utf-8", "replace").decode("utf-8")
+    return f"{place[:60]}: {message}".encode("utf-8", "replace").decode("utf-8")
 
 
 def parse_jsonl(text: str) -> Parsed:
@@ -47,50 +52,65 @@ def parse_jsonl(text: str) -> Parsed:
         try:
             record = json.loads(line)
         except (ValueError, RecursionError) as error:
-            parsed.rejected.append((index, f"不是有效的 JSON · not valid JSON: {error}"))
+            place = f" ({error.msg}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
+            parsed.rejected.append((index, f"不是有效的 JSON · not valid JSON{place}"))
             continue
         parsed.add(index, record)
     return parsed
 
 
 def parse_csv(text: str) -> Parsed:
-    """Records of a CSV text with a header line; tags are separated by ``;`` ``,`` ``、`` or ``|``.
+    """Records of a CSV text with a header line; tags are separated by semicolons, commas or bars.
 
-    Raises InvalidRecord when the header lacks a needed column or names an unknown one.
+    Raises InvalidRecord when the header cannot be read, lacks a needed column, or has an unknown or doubled one.
     """
-    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""), restkey="", strict=True)
-    try:
-        header = reader.fieldnames or []
-    except csv.Error as error:
-        raise InvalidRecord(f"CSV: {error}", place=0) from error
-    unknown = [name for name in header if name not in COLUMNS]
-    missing = [name for name in ("title", "problem", "solution") if name not in header]
-    if unknown or missing:
-        raise InvalidRecord(
-            f"CSV 表头有误 · wrong header: unknown {unknown}, missing {missing}; columns are {', '.join(COLUMNS)}",
-            place=0,
-        )
+    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
+    header = _header(reader)
     parsed = Parsed()
     for index, row in enumerate(_rows(reader)):
-        parsed.add(index, row)
+        if isinstance(row, str):
+            parsed.rejected.append((index, row))
+        elif len(row) > len(header):
+            detail = f"有 {len(row)} 列,表头只有 {len(header)} 列 · has {len(row)} cells, the header {len(header)}"
+            parsed.rejected.append((index, detail))
+        else:
+            parsed.add(index, _record(dict(zip(header, row, strict=False))))
     return parsed
 
 
-def _rows(reader: "csv.DictReader[str]") -> Iterator[Mapping[str, Any]]:
+def _header(reader: "Iterator[list[str]]") -> list[str]:
+    try:
+        header = next(reader, [])
+    except csv.Error as error:
+        raise InvalidRecord(f"CSV 表头无法读取 · the header cannot be read: {error}", place=0) from error
+    unknown = [str(number) for number, name in enumerate(header, start=1) if name not in COLUMNS]
+    problems = {
+        "unknown column number": unknown,
+        "missing": [name for name in NEEDED if name not in header],
+        "doubled": sorted({name for name in header if name in COLUMNS and header.count(name) > 1}),
+    }
+    if any(problems.values()):
+        what = "; ".join(f"{problem} {', '.join(names)}" for problem, names in problems.items() if names)
+        raise InvalidRecord(f"CSV 表头有误 · wrong header: {what}; columns are {', '.join(COLUMNS)}", place=0)
+    return header
+
+
+def _rows(reader: Any) -> "Iterator[list[str] | str]":
+    """Rows that are not blank; a row that is no CSV as a message."""
     while True:
         try:
             row = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            row = {"": [f"CSV 第 {reader.line_num} 行 · line {reader.line_num}: {error}"]}
-        yield _record(row)
+            yield f"CSV 第 {reader.line_num} 行 · line {reader.line_num}: {error}"
+            continue
+        if row:
+            yield row
 
 
-def _record(row: Mapping[str, Any]) -> dict[str, Any]:
-    record = {name: value for name, value in row.items() if value not in (None, "") and name != ""}
+def _record(row: dict[str, str]) -> dict[str, Any]:
+    record: dict[str, Any] = {name: value for name, value in row.items() if value != ""}
     if "tags" in record:
         record["tags"] = [tag.strip() for tag in record["tags"].translate(TAG_SEPARATORS).split(",") if tag.strip()]
-    if row.get(""):
-        record[f"表头之外的内容 · outside the header: {row['']}"[:120]] = True
     return record

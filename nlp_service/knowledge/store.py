@@ -1,6 +1,5 @@
 """Articles in the database. Every change is written with its vector and a line in the sequence of changes."""
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import String, cast, func, select
+from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -19,6 +18,9 @@ from nlp_service.storage.tables import Article, ArticleChange, ArticleVector
 
 EncodePassages = Callable[[Sequence[str]], NDArray[np.float32]]
 """Normalised vectors of the texts, shape (texts, dimension)."""
+
+
+TAKEN = "external_id 已被占用 · external_id is already taken by another article"
 
 
 @dataclass
@@ -65,7 +67,7 @@ class ArticleStore:
         if product is not None:
             query = query.where(Article.product == product)
         if tag is not None:
-            query = query.where(cast(Article.tags, String).contains(json.dumps(tag), autoescape=True))
+            query = query.where(self._has_tag(tag))
         with self._database.read() as session:
             total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
             articles = session.scalars(query.order_by(Article.id.desc()).offset(offset).limit(limit)).all()
@@ -94,7 +96,7 @@ class ArticleStore:
                     self._write_vector(session, article, vector)
                     session.add(ArticleChange(article_id=article.id))
         except IntegrityError as error:
-            raise _conflict(values.get("external_id")) from error
+            raise Conflict(TAKEN) from error
         return article
 
     def delete(self, article_id: int) -> None:
@@ -147,6 +149,11 @@ class ArticleStore:
         missing = [text for key, text in hashes.items() if key not in stored]
         return dict(zip(missing, self._encode(missing), strict=True)) if missing else {}
 
+    def _has_tag(self, tag: str) -> ColumnElement[bool]:
+        sqlite = self._database.engine.dialect.name == "sqlite"
+        each = (func.json_each if sqlite else func.json_array_elements_text)(Article.tags).table_valued("value")
+        return exists(select(each.c.value).where(each.c.value == tag))
+
     def _save(self, article: Article, vector: NDArray[np.float32]) -> Article:
         try:
             with self._database.write() as session:
@@ -155,7 +162,7 @@ class ArticleStore:
                 self._write_vector(session, article, vector)
                 session.add(ArticleChange(article_id=article.id))
         except IntegrityError as error:
-            raise _conflict(article.external_id) from error
+            raise Conflict(TAKEN) from error
         return article
 
     def _write_vector(self, session: Session, article: Article, vector: NDArray[np.float32] | None) -> None:
@@ -212,7 +219,3 @@ def _apply(article: Article, values: dict[str, Any]) -> bool:
 
 def _passage_of(article: Article) -> str:
     return passage(article.title, article.problem, article.scenario, article.solution)
-
-
-def _conflict(external_id: str | None) -> Conflict:
-    return Conflict(f"external_id {external_id!r} 已被占用 · is already taken by another article")

@@ -15,9 +15,18 @@ _CODE = re.compile(r"(?<![a-z0-9])(?:0x[0-9a-f]+|-?\d{3,}|[a-z]{1,10}[-_]?\d+(?:
 _lock = threading.Lock()
 
 
+def fold(text: str) -> str:
+    """`text` in lower case and half-width forms, character by character, so that offsets stay."""
+    plain = text.translate(_FULL_WIDTH)
+    lowered = plain.lower()
+    if len(lowered) == len(plain):
+        return lowered
+    return "".join(low if len(low := character.lower()) == 1 else character for character in plain)
+
+
 def terms(text: str) -> list[str]:
     """The terms of `text`, with repetitions, in order of occurrence."""
-    plain = text.translate(_FULL_WIDTH).lower()
+    plain = fold(text)
     words = [word.strip() for word in _segmenter().cut_for_search(plain)]
     stop = _stop_words()
     found = [word for word in words if _TERM.search(word) and word not in stop]

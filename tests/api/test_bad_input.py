@@ -206,14 +206,6 @@ def test_a_huge_number_in_an_unknown_field_is_refused(service: TestClient, endpo
     assert fields_of(_send(service, endpoint, body, 422)) == {"colour"}
 
 
-@with_text
-def test_a_field_that_is_given_twice_is_refused(client: TestClient, endpoint: Endpoint) -> None:
-    once = endpoint.with_text('"fine"')[1:-1]
-    body = b"{" + once + b", " + once + b"}"
-    response = client.request(endpoint.method, endpoint.path, content=body, headers=JSON)
-    assert response.status_code in {400, 422}
-
-
 @every
 @pytest.mark.parametrize("given", ["text/plain", "application/xml", "application/jsonl"])
 def test_another_content_type_is_refused(service: TestClient, endpoint: Endpoint, given: str) -> None:

@@ -49,7 +49,7 @@ def test_a_changed_weight_file_is_refused(head_folder: Path, feedback: EncoderBu
 
 def test_a_head_of_another_encoder_is_refused(head_folder: Path, feedback: EncoderBundle) -> None:
     _edit(head_folder, encoder={"name": "feedback", "fingerprint": "0" * 64})
-    with pytest.raises(BundleError, match="another|另一个"):
+    with pytest.raises(BundleError, match=r"another|另一个"):
         Head.load(head_folder, feedback)
 
 

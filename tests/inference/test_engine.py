@@ -27,7 +27,7 @@ def test_score_is_positive_minus_negative(engine: Engine) -> None:
 
 def test_an_answer_does_not_depend_on_its_neighbours(engine: Engine) -> None:
     alone = [engine.analyse([text])[0][1].probabilities for text in TEXTS]
-    together = [kind.probabilities for _, kind in engine.analyse(TEXTS + ["长" * 600])]
+    together = [kind.probabilities for _, kind in engine.analyse([*TEXTS, "长" * 600])]
     for left, right in zip(alone, together, strict=False):
         np.testing.assert_allclose(list(left.values()), list(right.values()), atol=0.02)
 

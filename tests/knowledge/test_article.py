@@ -20,10 +20,21 @@ def test_what_is_not_given_gets_its_default() -> None:
     )
 
 
-@pytest.mark.parametrize("field", ["title", "problem", "scenario", "solution", "product", "external_id"])
+@pytest.mark.parametrize("field", ["title", "problem", "scenario", "solution", "product"])
 def test_personal_data_is_masked_in_every_text(field: str) -> None:
     article = new_article(**{field: "请联系13812345678"})
     assert getattr(article, field) == "请联系138****5678"
+
+
+@pytest.mark.parametrize("key", ["13812345678", "CRM-138 1234 5678", "110101199003074578", "zhang.san@example.com"])
+def test_personal_data_in_a_key_is_refused(key: str) -> None:
+    with pytest.raises(ValidationError, match="external_id"):
+        new_article(external_id=key)
+
+
+@pytest.mark.parametrize("key", ["KB-1", "1834567890123456789", "4111111111111111", "support@kb-7"])
+def test_other_keys_stay_as_they_are(key: str) -> None:
+    assert new_article(external_id=key).external_id == key
 
 
 def test_personal_data_is_masked_in_tags() -> None:

@@ -125,7 +125,7 @@ def test_an_empty_cell_counts_as_not_given() -> None:
         ("登录\x00失败,提示超时,重试", "title: "),
         ("登录\ud800失败,提示超时,重试", "title: "),
         (f"{'长' * 201},提示超时,重试", "title: "),
-        (f"{ROW},多出来的", "表头之外的内容 · outside the header: ['多出来的']"),
+        (f"{ROW},多出来的", "有 4 列,表头只有 3 列 · has 4 cells, the header 3"),
     ],
     ids=["empty", "short row", "NUL", "lone surrogate", "too long", "long row"],
 )
@@ -151,9 +151,9 @@ def test_a_row_that_is_no_csv_says_so(row: str) -> None:
 @pytest.mark.parametrize(
     ("header", "named"),
     [
-        ("title,problem,solution,colour", "colour"),
+        ("title,problem,solution,colour", "unknown column number 4"),
         ("title,problem", "solution"),
-        ("标题,problem,solution", "标题"),
+        ("标题,problem,solution", "unknown column number 1; missing title"),
         ("title,problem,solution,", "unknown"),
         ("", "missing"),
     ],

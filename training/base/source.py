@@ -36,7 +36,7 @@ def obtain_base(spec: BaseSpec, cache: Path) -> Path:
     Raises BaseError when the source does not answer or a checksum differs.
     """
     source = spec.model_dump_json(include={spec.source, "name", "pooling", "max_tokens"})
-    key = hashlib.sha256(source.encode()).hexdigest()[:8]
+    key = (spec.fingerprint or hashlib.sha256(source.encode()).hexdigest())[:8]
     folder = cache / "base" / f"{spec.name}-{spec.source}-{key}"
     if _is_verified(folder, spec):
         return folder

