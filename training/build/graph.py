@@ -1,7 +1,6 @@
 """From a PyTorch transformer to a quantised OpenVINO graph that returns mean token states."""
 
 import logging
-import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,11 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from nlp_service.inference.encoder import pad
+from nlp_service.inference.openvino_import import import_openvino
 from nlp_service.inference.session import GRAPH_FILE
 from nlp_service.inference.windows import Windower
 from training.encoder import mean_pool
-
-os.environ.setdefault("NNCF_TELEMETRY", "0")
 
 
 class _Pooled(nn.Module):
@@ -30,8 +28,7 @@ class _Pooled(nn.Module):
 
 def to_graph(transformer: nn.Module) -> Any:
     """An `openvino.Model` with inputs `input_ids` and `attention_mask` (batch, tokens), output (batch, hidden)."""
-    import openvino
-
+    openvino = import_openvino()
     example = {name: torch.ones((2, 8), dtype=torch.long) for name in ("input_ids", "attention_mask")}
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -40,6 +37,7 @@ def to_graph(transformer: nn.Module) -> Any:
 
 def quantise(graph: Any, windower: Windower, texts: Sequence[str], prefix: str) -> Any:
     """The graph with weights and activations in 8 bits, ranges calibrated on `texts`."""
+    import_openvino()
     import nncf
 
     logging.getLogger("nncf").setLevel(logging.ERROR)
@@ -58,6 +56,7 @@ def quantise(graph: Any, windower: Windower, texts: Sequence[str], prefix: str) 
 
 def compress(graph: Any) -> Any:
     """The graph with weights in 8 bits; the runtime quantises activations as they come."""
+    import_openvino()
     import nncf
 
     logging.getLogger("nncf").setLevel(logging.ERROR)
@@ -66,6 +65,5 @@ def compress(graph: Any) -> Any:
 
 def save_graph(graph: Any, folder: Path) -> None:
     """Write graph and weights into `folder`."""
-    import openvino
-
+    openvino = import_openvino()
     openvino.save_model(graph, folder / GRAPH_FILE, compress_to_fp16=True)
