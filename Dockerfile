@@ -24,14 +24,16 @@ ENV PATH=/opt/nlp/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     NLP_HOME=/app \
     NLP_HOST=0.0.0.0 \
-    NLP_LOG_FORMAT=json
+    NLP_LOG_FORMAT=json \
+    NLP_DATABASE_URL=sqlite:////data/nlp.db
 RUN useradd --system --uid 10001 --home-dir /app nlp && install --directory --owner=nlp /app/var /data
 WORKDIR /app
 COPY --from=service /opt/nlp /opt/nlp
 COPY --from=bundles /app/var/bundles var/bundles
 COPY data/knowledge data/knowledge
-USER nlp
+USER 10001
+VOLUME /data
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
-    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/readyz', timeout=2)"]
+    CMD ["python", "-c", "import urllib.request as u; u.build_opener(u.ProxyHandler({})).open('http://127.0.0.1:8000/readyz', timeout=2)"]
 CMD ["nlp-service", "serve"]

@@ -9,6 +9,10 @@ MODELS := $(shell find models data/build -type f 2>/dev/null)
 INSTALLED := $(VENV)/.installed
 BUNDLES := var/bundles/.built
 
+# Debian keeps ensurepip in a package of its own; where it is missing, the system's pip installs pip into the environment.
+MAKE_VENV = $(PYTHON) -c 'import ensurepip' 2>/dev/null && $(PYTHON) -m venv $(VENV) \
+	|| { $(PYTHON) -m venv --without-pip --clear $(VENV) && $(PYTHON) -m pip --python $(BIN)/python install pip; }
+
 .DEFAULT_GOAL := help
 .PHONY: help serve test lint demo bench train install build seed clean image-bundles image-runtime
 
@@ -21,7 +25,7 @@ build: $(BUNDLES) ## 取得基础编码器并构建模型包 · obtain the base 
 # The pin first, so that nothing that depends on torch pulls another build of it.
 $(INSTALLED): pyproject.toml
 	@echo "→ 建立虚拟环境并安装(首次约 2 分钟) · virtual environment and packages, about 2 minutes the first time"
-	@$(PYTHON) -m venv $(VENV)
+	@$(MAKE_VENV)
 	@$(BIN)/pip install --progress-bar on "torch==$$(sed -n 's/.*"torch==\(.*\)".*/\1/p' pyproject.toml)"
 	@$(BIN)/pip install --progress-bar on -e '.[training,dev]'
 	@touch $@
@@ -60,12 +64,12 @@ clean: ## 删除虚拟环境与构建结果(数据库保留) · remove environme
 
 # The steps of the image, run by the Dockerfile and, in the same words, by tests/e2e/test_image.py.
 image-bundles:
-	$(PYTHON) -m venv $(VENV)
+	$(MAKE_VENV)
 	$(BIN)/pip install --no-cache-dir "torch==$$(sed -n 's/.*"torch==\(.*\)".*/\1/p' pyproject.toml)"
 	$(BIN)/pip install --no-cache-dir -e '.[training]'
 	$(BIN)/nlp-service models build
 
 image-runtime:
-	$(PYTHON) -m venv $(VENV)
+	$(MAKE_VENV)
 	$(BIN)/pip install --no-cache-dir .
 	$(BIN)/pip uninstall --yes pip setuptools

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import structlog
+from anyio import CapacityLimiter
 from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 
@@ -34,11 +35,14 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         loaded = engine if engine is not None else await run_in_threadpool(_load_engine, configured)
-        await run_in_threadpool(_open, app, configured, loaded)
-        yield
-        app.state.database.close()
-        if engine is None:
-            loaded.close()
+        try:
+            database = await run_in_threadpool(_open, app, configured, loaded)
+            app.state.health_limiter = CapacityLimiter(2)  # health checks do not queue behind other requests
+            yield
+            database.close()
+        finally:
+            if engine is None:
+                loaded.close()
 
     app = FastAPI(title="nlp-service", version=__version__, description=DESCRIPTION, lifespan=lifespan)
     for module in (sentiment, classify, search, knowledge, embeddings, health):
@@ -58,7 +62,7 @@ def _load_engine(settings: Settings) -> Engine:
     )
 
 
-def _open(app: FastAPI, settings: Settings, engine: Engine) -> None:
+def _open(app: FastAPI, settings: Settings, engine: Engine) -> Database:
     database = Database(settings.resolved_database_url)
     database.migrate()
     model = engine.search_model
@@ -72,3 +76,4 @@ def _open(app: FastAPI, settings: Settings, engine: Engine) -> None:
     app.state.search = articles
     app.state.engine = engine
     log.info("ready", articles=len(articles), sentiment=engine.sentiment_model.version, search=model.version)
+    return database

@@ -7,7 +7,7 @@ ServiceError
 ├── Conflict              an external id is already taken
 ├── Overloaded            the queue is full; try again later
 ├── BundleError           a model bundle is missing, damaged or does not fit
-└── DatabaseOutdated      the database schema is not the one this version needs
+└── DatabaseOutdated      a newer version made the database
 """
 
 
@@ -52,4 +52,4 @@ class BundleError(ServiceError):
 
 
 class DatabaseOutdated(ServiceError):
-    """The database was made by another version."""
+    """The database was made by a newer version."""

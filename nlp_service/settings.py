@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ArticleStatus = Literal["draft", "in_review", "published", "rejected", "archived"]
@@ -26,11 +26,18 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     max_body_bytes: int = Field(default=2 * 1024 * 1024, ge=1024)
-    max_waiting_windows: int = Field(default=8192, ge=1, description="token windows that may wait for the encoder")
+    max_waiting_windows: int = Field(default=4096, ge=1, description="token windows that may wait for the encoder")
     search_statuses: tuple[ArticleStatus, ...] = Field(
         default=("draft", "in_review", "published"),
         description="articles that a search without a status filter covers",
     )
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_supported(cls, url: str) -> str:
+        if url and not url.startswith("sqlite:"):
+            raise ValueError("目前只支持 sqlite:///… · only sqlite:///… is supported so far")
+        return url
 
     @property
     def models_dir(self) -> Path:

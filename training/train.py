@@ -4,9 +4,11 @@ Word embeddings stay as they are: only a part of the vocabulary occurs in the la
 stays small. Interrupted, the same command goes on from the last checkpoint.
 """
 
+import hashlib
 import json
 import random
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from training.base.source import stored_fingerprint
 from training.config import Stage, TrainingConfig
 from training.console import console
 from training.data.example import LABELS, Example
+from training.data.split import fingerprint
 from training.encoder import MultiTaskEncoder, load_transformer
 
 PAD_MULTIPLE = 8
@@ -72,7 +76,8 @@ class Collate:
 def train(config: TrainingConfig, base: Path, prefix: str, examples: Sequence[Example], work: Path) -> MultiTaskEncoder:
     """Fine-tune on `examples`, stage by stage, checkpointing under `work`; returns the trained model on the CPU.
 
-    A second call with the same arguments resumes; a finished stage is loaded without training.
+    A second call with the same arguments resumes; a finished stage is loaded without training. What was trained with
+    other settings or data lies in another folder and is left alone.
     """
     from transformers import AutoTokenizer, set_seed
 
@@ -81,8 +86,7 @@ def train(config: TrainingConfig, base: Path, prefix: str, examples: Sequence[Ex
     transformer = load_transformer(base)
     model = MultiTaskEncoder(transformer, config.tasks, transformer.config.hidden_size)
     transformer.get_input_embeddings().weight.requires_grad_(False)
-    for stage in config.stages:
-        folder = work / stage.name
+    for folder, stage in _stage_folders(config, base, prefix, examples, work):
         finished = folder / "trained.pt"
         if finished.is_file():
             model.load_state_dict(torch.load(finished, weights_only=True))
@@ -93,6 +97,18 @@ def train(config: TrainingConfig, base: Path, prefix: str, examples: Sequence[Ex
         torch.save(model.cpu().state_dict(), partial)
         partial.rename(finished)
     return model.eval()
+
+
+def _stage_folders(
+    config: TrainingConfig, base: Path, prefix: str, examples: Sequence[Example], work: Path
+) -> Iterator[tuple[Path, Stage]]:
+    """A folder for each stage, named by everything that decides what training gives."""
+    parts = [fingerprint(examples), stored_fingerprint(base), prefix]
+    parts += [config.model_dump_json(include={"tasks", "seed", "optimisation"})]
+    for stage in config.stages:
+        parts.append(stage.model_dump_json())
+        key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:8]
+        yield work / f"{stage.name}-{key}", stage
 
 
 def _run_stage(
@@ -123,11 +139,22 @@ def _run_stage(
         dataloader_pin_memory=False,
     )
     trainer = Trainer(model=model, args=arguments, train_dataset=EncodedTexts(rows), data_collator=Collate(pad))
-    resume = any((folder / "checkpoints").glob("checkpoint-*"))
+    resume = _drop_unfinished(folder / "checkpoints")
     note = " · 继续 · resuming" if resume else ""
     console.print(f"{stage.name}: {len(rows):,} 条 · texts an epoch, {steps:,} 步 · steps{note}")
     trainer.train(resume_from_checkpoint=resume)
     (folder / "log.json").write_text(json.dumps(trainer.state.log_history, indent=1), encoding="utf-8")
+
+
+def _drop_unfinished(checkpoints: Path) -> bool:
+    """Delete checkpoints whose writing was interrupted; the state is written last. True when one is left."""
+    complete = False
+    for checkpoint in checkpoints.glob("checkpoint-*"):
+        if (checkpoint / "trainer_state.json").is_file():
+            complete = True
+        else:
+            shutil.rmtree(checkpoint)
+    return complete
 
 
 def _encode(

@@ -65,9 +65,9 @@ async def embeddings(request: EmbeddingsRequest, engine: EngineDep) -> Embedding
     if request.dimensions not in (None, bundle.dimension):
         raise InvalidText(f"只支持 {bundle.dimension} 维 · only {bundle.dimension} is supported", field="dimensions")
     loop = asyncio.get_running_loop()
-    future = await loop.run_in_executor(None, engine.search.submit, request.input, request.input_type)
-    vectors = normalise(await asyncio.wrap_future(future))
-    tokens = engine.search.encoder.count_tokens(request.input, request.input_type)
+    encoding = await loop.run_in_executor(None, engine.search.submit, request.input, request.input_type)
+    vectors = normalise(await asyncio.wrap_future(encoding.vectors))
+    tokens = encoding.tokens
     as_text = request.encoding_format == "base64"
     data = [
         Embedding(

@@ -3,17 +3,17 @@
 import os
 from typing import Literal
 
+import anyio.to_thread
 from fastapi import APIRouter, Request, Response
-from fastapi.concurrency import run_in_threadpool
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 from pydantic import BaseModel
-from sqlalchemy import text
 
-from nlp_service.api.deps import PROBLEM, ModelInfo, SearchDep
+from nlp_service.api.deps import PROBLEM, ModelInfo
 from nlp_service.api.metrics import ARTICLES
 from nlp_service.api.problems import problem
 from nlp_service.inference.engine import Engine
+from nlp_service.knowledge.store import count_articles
 
 router = APIRouter(tags=["operations"])
 
@@ -42,10 +42,10 @@ async def livez() -> Liveness:
 async def readyz(request: Request) -> Readiness | Response:
     """可以接受请求 · models are loaded, the database answers."""
     engine: Engine | None = getattr(request.app.state, "engine", None)
-    if engine is None:
-        return problem(503, "模型尚未加载 · models are not loaded yet")
+    if engine is None or not engine.alive:
+        return problem(503, "模型未加载 · models are not loaded")
     try:
-        await run_in_threadpool(_ask_database, request)
+        articles = await anyio.to_thread.run_sync(_count_articles, request, limiter=request.app.state.health_limiter)
     except Exception as error:  # noqa: BLE001 - whatever is wrong with the database, the service is not ready
         return problem(503, f"数据库不可用 · the database does not answer ({type(error).__name__})")
     models = [
@@ -53,13 +53,13 @@ async def readyz(request: Request) -> Readiness | Response:
         ModelInfo(name=engine.classify_model.task, version=engine.classify_model.version),
         ModelInfo(name=engine.search_model.name, version=engine.search_model.version),
     ]
-    return Readiness(models=models, articles=len(request.app.state.search))
+    return Readiness(models=models, articles=articles)
 
 
 @router.get("/metrics", response_class=Response)
-def metrics(search: SearchDep) -> Response:
+def metrics(request: Request) -> Response:
     """Prometheus 指标 · what Prometheus reads, over all workers."""
-    ARTICLES.set(len(search))
+    ARTICLES.set(_count_articles(request))
     registry = REGISTRY
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         registry = CollectorRegistry()
@@ -67,6 +67,5 @@ def metrics(search: SearchDep) -> Response:
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
-def _ask_database(request: Request) -> None:
-    with request.app.state.database.read() as session:
-        session.execute(text("SELECT 1"))
+def _count_articles(request: Request) -> int:
+    return count_articles(request.app.state.database)

@@ -144,10 +144,10 @@ async def import_articles(request: Request, store: StoreDep) -> ImportResponse:
     Articles whose external_id is known are updated. Bad records are listed with index and reason; the good ones count.
     """
     if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-        parsed = await _from_upload(request)
-    else:
-        parsed = _from_json(await request.body())
-    return await run_in_threadpool(_store, store, parsed)
+        name, content = await _upload(request)
+        return await run_in_threadpool(lambda: _store(store, _from_file(name, content)))
+    body = await request.body()
+    return await run_in_threadpool(lambda: _store(store, _from_json(body)))
 
 
 def _store(store: ArticleStore, parsed: Parsed) -> ImportResponse:
@@ -175,12 +175,20 @@ def _from_json(body: bytes) -> Parsed:
     return parsed
 
 
-async def _from_upload(request: Request) -> Parsed:
-    async with request.form(max_files=1, max_fields=1) as form:
-        upload = form.get("file")
-        if not isinstance(upload, UploadFile):
-            raise InvalidText("缺少上传文件 · the form has no file", field="file")
-        name, content = upload.filename or "", await upload.read()
+async def _upload(request: Request) -> tuple[str, bytes]:
+    """Name and content of the uploaded file."""
+    try:
+        async with request.form(max_files=1, max_fields=1) as form:
+            upload = form.get("file")
+            if not isinstance(upload, UploadFile):
+                raise InvalidText("缺少上传文件 · the form has no file", field="file")
+            name, content = upload.filename or "", await upload.read()
+    except UnicodeError as error:  # a charset that no text can be in, such as `undefined`
+        raise HTTPException(400, "表单无法解析 · the form cannot be parsed") from error
+    return name, content
+
+
+def _from_file(name: str, content: bytes) -> Parsed:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -15,7 +15,7 @@ BATCH_WINDOWS = Histogram("nlp_batch_windows", "Token windows of a batch", ["enc
 ANSWERS = Counter(
     "nlp_answers_total", "Answers by task, label and whether a person should review", ["task", "label", "review"]
 )
-ARTICLES = Gauge("nlp_articles", "Articles in the search indexes", multiprocess_mode="max")
+ARTICLES = Gauge("nlp_articles", "Articles in the knowledge base", multiprocess_mode="mostrecent")
 
 
 class EncoderMetrics:

@@ -6,14 +6,18 @@ What the caller sent is never echoed: it may hold personal data, or characters t
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import OperationalError, TimeoutError  # noqa: A004 - the pool has no other name for it
 from starlette.exceptions import HTTPException
 
 from nlp_service.errors import Conflict, InvalidText, NotFound, Overloaded
 
 MEDIA_TYPE = "application/problem+json"
+
+log = structlog.get_logger()
 
 TITLES = {
     400: "请求无法解析 · malformed request",
@@ -25,7 +29,7 @@ TITLES = {
     422: "请求内容不合规 · invalid request",
     429: "排队已满 · too many requests",
     500: "服务内部错误 · internal error",
-    503: "服务未就绪 · not ready",
+    503: "暂不可用 · not available now",
 }
 
 
@@ -56,6 +60,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(NotFound, lambda _, error: problem(404, str(error)))
     app.add_exception_handler(Conflict, lambda _, error: problem(409, str(error)))
     app.add_exception_handler(Overloaded, _overloaded)
+    app.add_exception_handler(OperationalError, _busy)
+    app.add_exception_handler(TimeoutError, _busy)
 
 
 def describe(error: Mapping[str, Any]) -> dict[str, str]:
@@ -110,6 +116,11 @@ async def _invalid_text(_: Request, error: Exception) -> JSONResponse:
 async def _http(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101
     return problem(error.status_code, str(error.detail), headers=error.headers)
+
+
+async def _busy(_: Request, error: Exception) -> JSONResponse:
+    log.warning("database busy", error=type(error).__name__)
+    return problem(503, "数据库繁忙,请稍后再试 · the database is busy, try again", headers={"Retry-After": "2"})
 
 
 async def _overloaded(_: Request, error: Exception) -> JSONResponse:

@@ -45,6 +45,8 @@ def analyze(
     if target.suffix.lower() not in {".csv", ".jsonl"}:
         raise ServiceError(f"{target}: 结果文件须为 .jsonl 或 .csv · the output must be .jsonl or .csv")
     check_folder(target)
+    if target.resolve() == file.resolve():
+        raise ServiceError(f"{target}: 结果不能覆盖输入 · the output would replace the input")
     entries = list(read_texts(file, text_column))
     lines = [entry for entry in entries if isinstance(entry, Line)]
     bad = [entry for entry in entries if isinstance(entry, BadLine)]

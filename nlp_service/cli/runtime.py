@@ -31,7 +31,7 @@ class Knowledge:
 
 @contextmanager
 def open_knowledge(settings: Settings, engine: Engine) -> Iterator[Knowledge]:
-    """The knowledge base; its indexes are empty until `search.rebuild` or a search follows the changes."""
+    """The knowledge base; its indexes are empty until `search.rebuild`."""
     database = Database(settings.resolved_database_url)
     database.migrate()
     model = engine.search_model

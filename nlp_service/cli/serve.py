@@ -5,7 +5,6 @@ import socket
 import tempfile
 import threading
 import time
-import urllib.error
 import urllib.request
 from typing import Annotated
 
@@ -14,6 +13,7 @@ import uvicorn
 
 from nlp_service.cli.console import console
 from nlp_service.errors import ServiceError
+from nlp_service.inference.engine import check_bundles
 from nlp_service.settings import Settings
 
 WAIT_SECONDS = 120
@@ -31,6 +31,7 @@ def serve(
             os.environ[f"NLP_{name.upper()}"] = str(value)
     settings = Settings()
     _check_port_is_free(settings)
+    check_bundles(settings.bundles_dir)
     threading.Thread(target=_announce, args=(settings,), daemon=True).start()
     with tempfile.TemporaryDirectory(prefix="nlp-metrics-") as folder:
         if settings.workers > 1:
@@ -61,15 +62,16 @@ def _check_port_is_free(settings: Settings) -> None:
 
 
 def _announce(settings: Settings) -> None:
-    host = "127.0.0.1" if settings.host == "0.0.0.0" else settings.host  # noqa: S104 - compared, not bound
-    url = f"http://{host}:{settings.port}"
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - compared, not bound
+    url = f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never by way of a proxy
     console.print("… 加载模型与索引 · loading models and indexes")
     started = time.monotonic()
     while time.monotonic() - started < WAIT_SECONDS:
         try:
-            with urllib.request.urlopen(f"{url}/readyz", timeout=2):  # noqa: S310 - always http
+            with direct.open(f"{url}/readyz", timeout=2):
                 break
-        except (urllib.error.URLError, OSError):
+        except OSError:
             time.sleep(0.1)
     else:
         return

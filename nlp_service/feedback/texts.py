@@ -111,11 +111,14 @@ def _csv(file: Path, column: str | None) -> Iterator[_Row | BadLine]:
         except StopIteration:
             return
         except csv.Error as error:
-            yield BadLine(number, f"CSV: {error}")
+            yield BadLine(number, f"至第 {reader.line_num} 行 · up to line {reader.line_num}: CSV: {error}")
             continue
         record = dict(zip(header, cells, strict=False))
         if not cells:
             yield _Row(number, "", {})
+        elif len(cells) > len(header):
+            detail = f"{len(cells)} 列多于表头的 {len(header)} 列 · {len(cells)} cells, the header has {len(header)}"
+            yield BadLine(number, detail)
         elif name not in record:
             yield BadLine(number, f"缺少列 {name} · column {name} is missing")
         elif any("\udc80" <= character <= "\udcff" for character in record[name]):

@@ -8,7 +8,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -55,6 +56,14 @@ class SilentObserver:
         """Ignore."""
 
 
+@dataclass(frozen=True)
+class Pending:
+    """Texts that are being encoded: mean token states, shape (texts, dimension), later; and their tokens."""
+
+    vectors: Future[Vectors]
+    tokens: int
+
+
 @dataclass
 class _Request:
     windows: list[Window]
@@ -79,13 +88,14 @@ class Batcher:
         self._observer: Observer = observer or SilentObserver()
         self._requests: deque[_Request] = deque()
         self._waiting = 0
+        self._seconds_per_window = 0.01  # a running mean, for Retry-After
         self._closed = False
         self._condition = threading.Condition()
         self._thread = threading.Thread(target=self._serve, name=f"encoder-{encoder.bundle.name}", daemon=True)
         self._thread.start()
 
-    def submit(self, texts: Sequence[str], side: Side = "query") -> Future[Vectors]:
-        """Mean token states of the texts, shape (texts, dimension), later; raises Overloaded when too much waits."""
+    def submit(self, texts: Sequence[str], side: Side = "query") -> Pending:
+        """Begin to encode texts, one or more; raises Overloaded when too much waits."""
         started = time.perf_counter()
         windows = self.encoder.windows(texts, side)
         arrived = time.perf_counter()
@@ -98,16 +108,17 @@ class Batcher:
                 raise Overloaded("服务正在停止 · the service is stopping", retry_after=5)
             if self._waiting + len(windows) > self._max_waiting and self._waiting:
                 raise Overloaded(
-                    f"排队已满({self._waiting} 段) · queue is full ({self._waiting} windows waiting)", retry_after=1
+                    f"排队已满({self._waiting} 段) · queue is full ({self._waiting} windows waiting)",
+                    retry_after=max(1, round(self._waiting * self._seconds_per_window)),
                 )
             self._requests.append(request)
             self._count(len(windows))
             self._condition.notify()
-        return request.future
+        return Pending(request.future, sum(len(window.ids) for window in windows))
 
     def encode(self, texts: Sequence[str], side: Side = "query") -> Vectors:
         """As `submit`, and wait for the result."""
-        return self.submit(texts, side).result()
+        return self.submit(texts, side).vectors.result()
 
     def close(self) -> None:
         """Finish what waits, then stop."""
@@ -133,7 +144,7 @@ class Batcher:
         width = 0
         while self._requests:
             request = self._requests.popleft()
-            if request.future.cancelled():
+            if request.future.done():  # cancelled, or another of its batches failed
                 self._count(-(len(request.windows) - request.next))
                 continue
             index = request.order[request.next]
@@ -155,18 +166,32 @@ class Batcher:
         started = time.perf_counter()
         try:
             pooled = self.encoder.run([request.windows[index] for request, index in picked])
+            seconds = time.perf_counter() - started
+            self._seconds_per_window += 0.1 * (seconds / len(picked) - self._seconds_per_window)
+            self._observer.batch(len(picked), seconds)
+            for (request, index), vector in zip(picked, pooled, strict=True):
+                request.pooled[index] = vector
+                request.open -= 1
+                if request.open == 0:
+                    _finish(request.future, merge(request.windows, request.pooled, request.texts))
         except Exception as error:  # noqa: BLE001 - whatever the runtime raises belongs to the callers that wait
             for request, _ in picked:
-                if not request.future.done():
-                    request.future.set_exception(error)
-            return
-        self._observer.batch(len(picked), time.perf_counter() - started)
-        for (request, index), vector in zip(picked, pooled, strict=True):
-            request.pooled[index] = vector
-            request.open -= 1
-            if request.open == 0 and request.future.set_running_or_notify_cancel():
-                request.future.set_result(merge(request.windows, request.pooled, request.texts))
+                _finish(request.future, error)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the encoder's thread runs."""
+        return self._thread.is_alive()
 
     def _count(self, change: int) -> None:
         self._waiting += change
         self._observer.queued(self._waiting)
+
+
+def _finish(future: Future[Vectors], outcome: Vectors | Exception) -> None:
+    """Answer whoever waits; nobody does when the future was cancelled or failed before."""
+    with suppress(InvalidStateError):
+        if isinstance(outcome, Exception):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from nlp_service.errors import BundleError
 
 BUNDLE_FILE = "bundle.json"
+Task = Literal["sentiment", "classify"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -66,7 +67,7 @@ class HeadBundle(_Strict):
     """A head: from an encoder's pooled vector to calibrated probabilities of one task."""
 
     kind: Literal["head"] = "head"
-    task: Literal["sentiment", "classify"]
+    task: Task
     version: str
     labels: tuple[str, ...]
     encoder: EncoderReference
@@ -83,6 +84,12 @@ class HeadBundle(_Strict):
 Manifest = TypeVar("Manifest", EncoderBundle, HeadBundle)
 
 
+REQUIRED: dict[type[BaseModel], set[str]] = {
+    EncoderBundle: {"encoder.xml", "encoder.bin", "tokenizer.json", "test_vectors.safetensors"},
+    HeadBundle: {"head.safetensors"},
+}
+
+
 def read_bundle(folder: Path, schema: type[Manifest]) -> Manifest:
     """Read and verify the bundle in `folder`; raises BundleError when it is missing, damaged or of another kind."""
     file = folder / BUNDLE_FILE
@@ -93,6 +100,8 @@ def read_bundle(folder: Path, schema: type[Manifest]) -> Manifest:
     except ValidationError as error:
         first = error.errors()[0]
         raise BundleError(f"{file}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    if unlisted := REQUIRED[schema] - manifest.files.keys():
+        raise BundleError(f"{file}: files: 缺少 · missing: {', '.join(sorted(unlisted))}")
     for name, expected in manifest.files.items():
         if Path(name).name != name:
             raise BundleError(f"{file}: file name {name!r} leaves the bundle")

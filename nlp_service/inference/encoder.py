@@ -65,10 +65,6 @@ class Encoder:
         windows = self.windows(texts, side)
         return merge(windows, self.run(windows), len(texts))
 
-    def count_tokens(self, texts: Sequence[str], side: Side) -> int:
-        """Tokens that the texts take in the encoder, prefixes and special tokens included."""
-        return sum(len(window.ids) for window in self.windows(texts, side))
-
     def _check_test_vectors(self, file: Path) -> None:
         stored = load_file(file)
         texts = bytes(stored["texts"]).decode("utf-8").split("\n")

@@ -5,13 +5,24 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from nlp_service.inference.batching import Batcher, Observer
-from nlp_service.inference.bundle import EncoderBundle, HeadBundle
+from nlp_service.inference.bundle import EncoderBundle, HeadBundle, Task, read_bundle
 from nlp_service.inference.classification import Classification, classifications
 from nlp_service.inference.encoder import Encoder, Vectors, normalise
 from nlp_service.inference.head import Head
 from nlp_service.inference.sentiment import Sentiment, sentiments
 
 FEEDBACK, SEARCH = "feedback", "search"
+
+
+TASKS: tuple[Task, ...] = ("sentiment", "classify")
+
+
+def check_bundles(bundles: Path) -> None:
+    """Raise BundleError when a bundle that the engine loads is missing or damaged; loads nothing."""
+    for name in (FEEDBACK, SEARCH):
+        read_bundle(bundles / "encoders" / name, EncoderBundle)
+    for task in TASKS:
+        read_bundle(bundles / "heads" / task, HeadBundle)
 
 
 class Engine:
@@ -29,9 +40,7 @@ class Engine:
     ) -> "Engine":
         """Load, verify and warm up all bundles; raises BundleError."""
         encoders = {name: Encoder.load(bundles / "encoders" / name, threads=threads) for name in (FEEDBACK, SEARCH)}
-        heads = {
-            task: Head.load(bundles / "heads" / task, encoders[FEEDBACK].bundle) for task in ("sentiment", "classify")
-        }
+        heads = {task: Head.load(bundles / "heads" / task, encoders[FEEDBACK].bundle) for task in TASKS}
         watch = observers or {}
         batchers = {
             name: Batcher(encoder, max_waiting=max_waiting, observer=watch.get(name))
@@ -56,7 +65,7 @@ class Engine:
 
     def encode_feedback(self, texts: Sequence[str]) -> Future[Vectors]:
         """Pooled vectors for both heads: one pass, whatever is asked of them afterwards."""
-        return self.feedback.submit(texts)
+        return self.feedback.submit(texts).vectors
 
     def sentiments(self, pooled: Vectors) -> list[Sentiment]:
         """Sentiment of texts that were encoded by `encode_feedback`."""
@@ -73,11 +82,16 @@ class Engine:
 
     def encode_query(self, query: str) -> Future[Vectors]:
         """The vector of a search query, shape (1, dimension), not normalised."""
-        return self.search.submit([query], "query")
+        return self.search.submit([query], "query").vectors
 
     def encode_passages(self, texts: Sequence[str]) -> Vectors:
         """Normalised vectors of articles, shape (texts, dimension)."""
         return normalise(self.search.encode(texts, "passage"))
+
+    @property
+    def alive(self) -> bool:
+        """Whether both encoders work."""
+        return self.feedback.alive and self.search.alive
 
     def close(self) -> None:
         """Finish what waits, then stop."""

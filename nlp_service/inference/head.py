@@ -7,9 +7,14 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from nlp_service.errors import BundleError
-from nlp_service.inference.bundle import EncoderBundle, HeadBundle, read_bundle
+from nlp_service.inference.bundle import EncoderBundle, HeadBundle, Task, read_bundle
 
 WEIGHTS_FILE = "head.safetensors"
+LABELS: dict[Task, tuple[str, ...]] = {
+    "sentiment": ("negative", "neutral", "positive"),
+    "classify": ("fault", "feature_request", "question", "other"),
+}
+"""What the HTTP contract can answer."""
 
 
 class Head:
@@ -31,7 +36,9 @@ class Head:
             )
         tensors = load_file(folder / WEIGHTS_FILE)
         weight, bias = tensors["weight"].astype(np.float32), tensors["bias"].astype(np.float32)
-        if weight.shape != (len(bundle.labels), encoder.dimension):
+        if bundle.labels != LABELS[bundle.task]:
+            raise BundleError(f"{folder}: labels are {bundle.labels}, {bundle.task} has {LABELS[bundle.task]}")
+        if (weight.shape, bias.shape) != ((len(bundle.labels), encoder.dimension), (len(bundle.labels),)):
             raise BundleError(f"{folder}: weight has shape {weight.shape}, labels need {len(bundle.labels)} rows")
         return cls(bundle, weight, bias)
 

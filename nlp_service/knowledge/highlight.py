@@ -1,7 +1,7 @@
 """Why an article matched: the sentences of it that hold most of the query's terms."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from nlp_service.text.segmentation import fold
@@ -34,7 +34,7 @@ def highlights(fields: dict[str, str], terms: Collection[str], limit: int = 3) -
 
 def _mark(name: str, sentence: str, terms: Collection[str]) -> Highlight:
     folded = fold(sentence)
-    places = _union(sorted((m.start(), m.end()) for term in terms for m in re.finditer(re.escape(term), folded)))
+    places = _union(sorted(place for term in terms if term in folded for place in _places(term, folded)))
     if len(sentence) <= MAX_CHARACTERS:
         return Highlight(name, sentence, places)
     # Of a very long sentence, the part from shortly before the first match.
@@ -42,6 +42,13 @@ def _mark(name: str, sentence: str, terms: Collection[str]) -> Highlight:
     last = first + MAX_CHARACTERS
     kept = [(start - first, end - first) for start, end in places if start >= first and end <= last]
     return Highlight(name, sentence[first:last], kept)
+
+
+def _places(term: str, text: str) -> Iterator[tuple[int, int]]:
+    start = text.find(term)
+    while start >= 0:
+        yield start, start + len(term)
+        start = text.find(term, start + 1)
 
 
 def _union(places: list[tuple[int, int]]) -> list[tuple[int, int]]:

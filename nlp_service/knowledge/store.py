@@ -132,7 +132,7 @@ class ArticleStore:
         return counts
 
     def _vectors_of(self, new: Sequence[ArticleCreate]) -> dict[str, NDArray[np.float32]]:
-        """Vectors of the passages that will be stored and have none yet."""
+        """Vectors of the passages that will be stored: known ones from the database, the others computed now."""
         with self._database.read() as session:
             passages = []
             for item in new:
@@ -141,17 +141,17 @@ class ArticleStore:
                 _apply(article, item.model_dump(exclude_unset=True))
                 passages.append(_passage_of(article))
             hashes = {content_hash(text): text for text in passages}
-            stored = session.scalars(
-                select(ArticleVector.content).where(
+            rows = session.execute(
+                select(ArticleVector.content, ArticleVector.vector).where(
                     ArticleVector.encoder == self._fingerprint, ArticleVector.content.in_(list(hashes))
                 )
-            ).all()
-        missing = [text for key, text in hashes.items() if key not in stored]
-        return dict(zip(missing, self._encode(missing), strict=True)) if missing else {}
+            )
+            vectors = {hashes[content]: np.frombuffer(blob, "<f4") for content, blob in rows}
+        missing = [text for text in hashes.values() if text not in vectors]
+        return vectors | (dict(zip(missing, self._encode(missing), strict=True)) if missing else {})
 
     def _has_tag(self, tag: str) -> ColumnElement[bool]:
-        sqlite = self._database.engine.dialect.name == "sqlite"
-        each = (func.json_each if sqlite else func.json_array_elements_text)(Article.tags).table_valued("value")
+        each = func.json_each(Article.tags).table_valued("value")
         return exists(select(each.c.value).where(each.c.value == tag))
 
     def _save(self, article: Article, vector: NDArray[np.float32]) -> Article:

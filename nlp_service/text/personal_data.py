@@ -8,7 +8,7 @@ import re
 
 _ROLES = "support|service|help|helpdesk|info|admin|sales|contact|noreply|no-reply|hr|it|kefu|security|abuse|postmaster"
 _EMAIL = re.compile(
-    rf"(?<![A-Za-z0-9_.+*-])(?!(?:{_ROLES})@)([A-Za-z0-9._%+-]{{1,64}})@((?:[A-Za-z0-9-]+\.)+[A-Za-z]{{2,}})",
+    rf"(?<![A-Za-z0-9_.+*@-])(?!(?:{_ROLES})@)([A-Za-z0-9._%+-]{{1,64}})@((?:[A-Za-z0-9-]+\.)+[A-Za-z]{{2,}})",
     re.IGNORECASE,
 )
 # A number stands alone: no digit, letter or mask touches it.

@@ -30,7 +30,8 @@ def terms(text: str) -> list[str]:
     words = [word.strip() for word in _segmenter().cut_for_search(plain)]
     stop = _stop_words()
     found = [word for word in words if _TERM.search(word) and word not in stop]
-    return found + [code for code in _CODE.findall(plain) if code not in found]
+    known = set(found)
+    return found + [code for code in _CODE.findall(plain) if code not in known]
 
 
 @cache

@@ -60,8 +60,21 @@ def test_an_unknown_field_is_refused(head_folder: Path, feedback: EncoderBundle)
 
 
 def test_a_file_name_outside_the_bundle_is_refused(head_folder: Path, feedback: EncoderBundle) -> None:
-    _edit(head_folder, files={"../head.safetensors": "0" * 64})
+    manifest = json.loads((head_folder / BUNDLE_FILE).read_text("utf-8"))
+    _edit(head_folder, files={**manifest["files"], "../other.safetensors": "0" * 64})
     with pytest.raises(BundleError, match="leaves the bundle"):
+        Head.load(head_folder, feedback)
+
+
+def test_a_weight_file_without_a_checksum_is_refused(head_folder: Path, feedback: EncoderBundle) -> None:
+    _edit(head_folder, files={})
+    with pytest.raises(BundleError, match=r"head\.safetensors"):
+        Head.load(head_folder, feedback)
+
+
+def test_labels_that_the_interface_cannot_answer_are_refused(head_folder: Path, feedback: EncoderBundle) -> None:
+    _edit(head_folder, labels=["bug", "wish", "question", "other"])
+    with pytest.raises(BundleError, match="labels"):
         Head.load(head_folder, feedback)
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from training.base.source import VERIFIED
 from training.config import Optimisation, Review, Sources, Stage, TrainingConfig
 from training.data.example import Example
 from training.data.split import SplitConfig
@@ -61,6 +62,7 @@ class CountingCollate(Collate):
 
 
 def run(checkpoint: Path, work: Path) -> MultiTaskEncoder:
+    (checkpoint / VERIFIED).write_text("0" * 64, "ascii")
     return train(CONFIG, checkpoint, "query: ", EXAMPLES, work)
 
 
@@ -95,7 +97,9 @@ def interrupted(checkpoint: Path, counting: type[CountingCollate], tmp_path: Pat
 
 @pytest.mark.usefixtures("trained")
 def test_the_loss_falls(work: Path) -> None:
-    losses = [entry["loss"] for entry in json.loads((work / "only" / "log.json").read_text("utf-8")) if "loss" in entry]
+    losses = [
+        entry["loss"] for entry in json.loads(next(work.glob("only-*/log.json")).read_text("utf-8")) if "loss" in entry
+    ]
     assert losses[-1] < losses[0] / 2
 
 
@@ -175,3 +179,9 @@ def test_padding_is_masked() -> None:
 def test_a_batch_keeps_the_task_and_the_class_of_each_text() -> None:
     batch = Collate(pad=1)([{"input_ids": [5], "task": 0, "labels": 2}, {"input_ids": [6], "task": 1, "labels": 3}])
     assert (batch["task"].tolist(), batch["labels"].tolist()) == ([0, 1], [2, 3])
+
+
+def test_other_data_is_trained_anew(trained: MultiTaskEncoder, checkpoint: Path, work: Path) -> None:
+    (checkpoint / VERIFIED).write_text("0" * 64, "ascii")
+    other = train(CONFIG, checkpoint, "query: ", EXAMPLES[:-1], work).state_dict()
+    assert any(not torch.equal(other[name], weight) for name, weight in trained.state_dict().items())

