@@ -10,6 +10,8 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
+from nlp_service.inference.bundle import sha256
+
 BOS, EOS = "<s>", "</s>"
 
 
@@ -25,9 +27,7 @@ class Windower:
     """Cuts texts into windows with the tokenizer of one encoder."""
 
     def __init__(self, tokenizer_file: Path, window_tokens: int) -> None:
-        self._tokenizer = Tokenizer.from_file(str(tokenizer_file))
-        self._tokenizer.no_truncation()
-        self._tokenizer.no_padding()
+        self._tokenizer = _shared_tokenizer(tokenizer_file)
         self._limit = window_tokens
         self._bos = self._special(BOS, "[CLS]")
         self._eos = self._special(EOS, "[SEP]")
@@ -48,6 +48,20 @@ class Windower:
             if (token := self._tokenizer.token_to_id(name)) is not None:
                 return token
         raise ValueError(f"the tokenizer knows none of {names}")
+
+
+_tokenizers: dict[str, Tokenizer] = {}
+
+
+def _shared_tokenizer(file: Path) -> Tokenizer:
+    """The tokenizer in `file`; one in memory for equal files, since the encoders' are the same and take 290 MB each."""
+    key = sha256(file)
+    if key not in _tokenizers:
+        tokenizer = Tokenizer.from_file(str(file))
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        _tokenizers[key] = tokenizer
+    return _tokenizers[key]
 
 
 def _parts(ids: list[int], prefix: list[int], room: int) -> Iterator[list[int]]:

@@ -53,6 +53,7 @@ class BaseSpec(_Strict):
     license: str
     pooling: Literal["mean", "cls"]
     max_tokens: int = Field(ge=16, le=8192)
+    quantisation: Literal["static", "dynamic"]
     fingerprint: str = Field(pattern=r"^([0-9a-f]{64})?$")
     source: Literal["wheels", "folder", "hub"]
     prefix: Prefixes

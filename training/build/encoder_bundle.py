@@ -41,7 +41,7 @@ def write_encoder_bundle(
     spec = load_base_spec(models_dir)
     base = obtain_base(spec, var_dir)
     weights = read_weights(base)
-    version, quantisation = "base", "static"
+    version, quantisation = "base", spec.quantisation
     if source is not None:
         description = json.loads((source / "encoder.json").read_text("utf-8"))
         version, quantisation = description["version"], description["quantisation"]
