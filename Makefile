@@ -36,7 +36,7 @@ $(BUNDLES): $(INSTALLED) $(MODELS)
 	@touch $@
 
 seed: $(BUNDLES)
-	@$(BIN)/nlp-service kb import data/knowledge --only-if-empty
+	@test -f var/.seeded -a -f var/nlp.db || { $(BIN)/nlp-service kb import data/knowledge --only-if-empty && touch var/.seeded; }
 
 serve: seed ## 安装、构建、载入示例知识并启动 · install, build, seed and start on 127.0.0.1:8000
 	@exec $(BIN)/nlp-service serve

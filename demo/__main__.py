@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from nlp_service.cli.console import console, output, progress
 from nlp_service.cli.runtime import open_engine, open_knowledge
@@ -60,14 +60,15 @@ def show_reviews(engine: Engine, reviews: list[Example]) -> None:
 def show_feedback(engine: Engine) -> None:
     """A dozen texts: each kind of fault, request and review dimension."""
     rows = [json.loads(line) for line in Path(__file__).with_name("feedback.jsonl").read_text("utf-8").splitlines()]
-    table = Table("是什么 · what it is", "文本 · text", "情感 · sentiment", "类别 · class", "级 · tier")
+    table = Table(
+        "是什么 · what it is", Column("文本 · text", overflow="fold"), "情感 · sentiment", "类别 · class", "级"
+    )
     for row, (sentiment, kind) in zip(rows, engine.analyse([row["text"] for row in rows]), strict=True):
-        review = " ?" if kind.needs_review else ""
         table.add_row(
             row["kind"],
             escape(row["text"]),
-            f"{sentiment.label} {sentiment.score:+.2f}",
-            f"{kind.label} {kind.confidence:.2f}{review}",
+            f"{sentiment.label} {sentiment.score:+.2f}{' ?' * sentiment.needs_review}",
+            f"{kind.label} {kind.confidence:.2f}{' ?' * kind.needs_review}",
             str(triage(kind).tier),
         )
     output.print("\n[bold]2. 十二条反馈 · a dozen kinds of feedback[/bold] (? = 需人工复核 · needs review)")

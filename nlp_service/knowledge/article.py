@@ -118,9 +118,12 @@ class ArticlePublic(BaseModel):
     updated_at: datetime
 
 
-def passage(title: str, problem: str, scenario: str, solution: str) -> str:
-    """The text of an article that is encoded and indexed."""
-    return "\n".join(part for part in (title, problem, scenario, solution) if part)
+def passage(title: str, problem: str, scenario: str) -> str:
+    """The text of an article that is encoded: what a user would describe.
+
+    The solution is searched by its terms alone; in the vector it blurs the problem (docs/decisions/0008).
+    """
+    return "\n".join(part for part in (title, problem, scenario) if part)
 
 
 def content_hash(text: str) -> str:

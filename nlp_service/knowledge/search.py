@@ -166,7 +166,7 @@ class KnowledgeSearch:
             self._facets[key] = _Facets(article.product, frozenset(article.tags), article.status)
 
     def _vectors_of(self, session: Session, articles: dict[int, Article]) -> NDArray[np.float32]:
-        texts = {key: passage(a.title, a.problem, a.scenario, a.solution) for key, a in articles.items()}
+        texts = {key: passage(a.title, a.problem, a.scenario) for key, a in articles.items()}
         rows = session.scalars(select(ArticleVector).where(ArticleVector.article_id.in_(list(articles))))
         known = {
             row.article_id: np.frombuffer(row.vector, "<f4")

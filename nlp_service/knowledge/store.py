@@ -218,4 +218,4 @@ def _apply(article: Article, values: dict[str, Any]) -> bool:
 
 
 def _passage_of(article: Article) -> str:
-    return passage(article.title, article.problem, article.scenario, article.solution)
+    return passage(article.title, article.problem, article.scenario)

@@ -135,7 +135,7 @@ def test_an_optional_field_can_be_cleared_with_null(field: str) -> None:
 
 
 def test_the_passage_is_the_texts_one_a_line_without_blank_ones() -> None:
-    assert passage("题", "问", "", "答") == "题\n问\n答"
+    assert passage("题", "问", "") == "题\n问"
 
 
 def test_equal_texts_have_equal_hashes() -> None:

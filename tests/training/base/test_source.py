@@ -20,6 +20,7 @@ def spec(**changes: Any) -> BaseSpec:
         "license": "MIT",
         "pooling": "mean",
         "max_tokens": 64,
+        "quantisation": "static",
         "fingerprint": "",
         "source": "folder",
         "prefix": {},
