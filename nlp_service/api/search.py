@@ -5,30 +5,26 @@ import time
 from typing import Annotated, Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from nlp_service.api.deps import PROBLEMS, EngineDep, SearchDep
-from nlp_service.api.text_fields import Request, Text
+from nlp_service.api.fields import ONE_OR_MORE, Request, Text
 from nlp_service.inference.encoder import normalise
-from nlp_service.knowledge.article import Status
 from nlp_service.knowledge.search import Filters, Hit, Mode
+from nlp_service.storage.tables import ArticleStatus
 
 router = APIRouter(tags=["search"])
 MAX_HITS = 100
 Value = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
-def _as_list(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
 class SearchFilters(Request):
     """Conditions that every hit meets; a condition holds with any of its values (a value or a list of them)."""
 
-    product: Annotated[list[Value], BeforeValidator(_as_list), Field(min_length=1, max_length=50)] | None = None
-    tags: Annotated[list[Value], BeforeValidator(_as_list), Field(min_length=1, max_length=50)] | None = None
-    status: Annotated[list[Status], BeforeValidator(_as_list), Field(min_length=1, max_length=5)] | None = None
-    kind: Annotated[list[Literal["article", "case"]], BeforeValidator(_as_list), Field(min_length=1)] | None = None
+    product: Annotated[list[Value], ONE_OR_MORE, Field(min_length=1, max_length=50)] | None = None
+    tags: Annotated[list[Value], ONE_OR_MORE, Field(min_length=1, max_length=50)] | None = None
+    status: Annotated[list[ArticleStatus], ONE_OR_MORE, Field(min_length=1, max_length=5)] | None = None
+    kind: Annotated[list[Literal["article", "case"]], ONE_OR_MORE, Field(min_length=1)] | None = None
 
 
 class SearchRequest(Request):
@@ -61,7 +57,7 @@ class SearchHit(BaseModel):
     solution: str
     product: str | None
     tags: list[str]
-    status: Status
+    status: ArticleStatus
     score: Annotated[float, Field(description="hybrid: 0…1 from the ranks; dense: cosine; lexical: BM25")]
     highlights: list[Highlight]
 

@@ -6,11 +6,10 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from nlp_service.api.deps import PROBLEMS, EngineDep, ModelInfo, encode_feedback
+from nlp_service.api.fields import MAX_TEXTS, Probability, Request, Text
 from nlp_service.api.metrics import ANSWERS
-from nlp_service.api.text_fields import MAX_TEXTS, Request, Text
 
 router = APIRouter(tags=["sentiment"])
-Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class SentimentRequest(Request):

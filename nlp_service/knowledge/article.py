@@ -2,15 +2,14 @@
 
 import hashlib
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from nlp_service.errors import InvalidText
+from nlp_service.storage.tables import ArticleStatus
 from nlp_service.text.personal_data import identifies_a_person, mask
 from nlp_service.text.validation import check_characters, check_text
-
-Status = Literal["draft", "in_review", "published", "rejected", "archived"]
 
 TITLE_LIMIT, PROBLEM_LIMIT, SCENARIO_LIMIT, SOLUTION_LIMIT = 200, 2000, 2000, 10_000
 TAG_LIMIT, TAGS_LIMIT, NAME_LIMIT = 100, 50, 200
@@ -76,7 +75,7 @@ class ArticleCreate(BaseModel):
     tags: Tags = []
     product: Name | None = None
     external_id: ExternalId | None = None
-    status: Status = "draft"
+    status: ArticleStatus = "draft"
 
 
 class ArticleUpdate(BaseModel):
@@ -91,7 +90,7 @@ class ArticleUpdate(BaseModel):
     tags: Tags = []
     product: Name | None = None
     external_id: ExternalId | None = None
-    status: Status = "draft"
+    status: ArticleStatus = "draft"
 
     @model_validator(mode="after")
     def _something_changes(self) -> "ArticleUpdate":
@@ -113,7 +112,7 @@ class ArticlePublic(BaseModel):
     tags: list[str]
     product: str | None
     external_id: str | None
-    status: Status
+    status: ArticleStatus
     created_at: datetime
     updated_at: datetime
 

@@ -12,9 +12,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from nlp_service.errors import Conflict, NotFound
-from nlp_service.knowledge.article import ArticleCreate, ArticleUpdate, Status, content_hash, passage
+from nlp_service.knowledge.article import ArticleCreate, ArticleUpdate, content_hash, passage
 from nlp_service.storage.database import Database
-from nlp_service.storage.tables import Article, ArticleChange, ArticleVector
+from nlp_service.storage.tables import Article, ArticleChange, ArticleStatus, ArticleVector
 
 EncodePassages = Callable[[Sequence[str]], NDArray[np.float32]]
 """Normalised vectors of the texts, shape (texts, dimension)."""
@@ -54,7 +54,7 @@ class ArticleStore:
     def page(
         self,
         *,
-        status: Status | None = None,
+        status: ArticleStatus | None = None,
         product: str | None = None,
         tag: str | None = None,
         offset: int = 0,

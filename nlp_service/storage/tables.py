@@ -1,12 +1,14 @@
 """Tables."""
 
 from datetime import UTC, datetime
+from typing import Literal, get_args
 
 from sqlalchemy import JSON, CheckConstraint, DateTime, ForeignKey, Integer, LargeBinary, String, Text, TypeDecorator
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-STATUSES = ("draft", "in_review", "published", "rejected", "archived")
+ArticleStatus = Literal["draft", "in_review", "published", "rejected", "archived"]
+STATUSES = get_args(ArticleStatus)
 
 
 class UtcDateTime(TypeDecorator[datetime]):

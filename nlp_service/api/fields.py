@@ -1,8 +1,8 @@
-"""Text as request bodies carry it."""
+"""Fields that several requests and answers share."""
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from nlp_service.errors import InvalidText
 from nlp_service.text.validation import MAX_CHARACTERS, check_text
@@ -25,3 +25,13 @@ def _check(text: str) -> str:
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=MAX_CHARACTERS), AfterValidator(_check)]
 """1 to 2,000 characters with at least one letter or digit."""
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+ONE_OR_MORE = BeforeValidator(_as_list)
+"""Lets a list of strings be given as a single string."""
