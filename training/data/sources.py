@@ -9,7 +9,7 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from training.data.example import Example
+from training.data.example import LABELS, Example
 
 
 class DataError(ValueError):
@@ -64,6 +64,21 @@ def tickets(folder: Path) -> Iterator[Example]:
     """Tickets written for this project, labelled by kind."""
     for ticket in read_records(folder, Ticket):
         yield Example(ticket.id, ticket.text, "classify", ticket.label, "tickets", _slices(ticket))
+
+
+def ticket_sentiments(folder: Path) -> Iterator[Example]:
+    """The same tickets, labelled by sentiment (``sentiment.tsv`` beside them: id, sentiment).
+
+    Raises DataError for an unknown id or label.
+    """
+    file = folder / "sentiment.tsv"
+    tickets_by_id = {ticket.id: ticket for ticket in read_records(folder, Ticket)}
+    for number, line in enumerate(file.read_text("utf-8").splitlines()[1:], start=2):
+        key, _, label = line.partition("\t")
+        if key not in tickets_by_id or label not in LABELS["sentiment"]:
+            raise DataError(f"{file}:{number}: unknown id or label: {line!r}")
+        ticket = tickets_by_id[key]
+        yield Example(f"{key}-sentiment", ticket.text, "sentiment", label, "ticket_sentiment", _slices(ticket))
 
 
 def reviews(folder: Path) -> Iterator[Example]:

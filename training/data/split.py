@@ -14,6 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from training.data.duplicates import groups
 from training.data.example import Example, Split
 
+BY_PRODUCT = frozenset({"tickets", "ticket_sentiment"})
+"""Sources that are split by product."""
+
 
 class SplitConfig(BaseModel):
     """Held-out products of the tickets, and shares of the other sources."""
@@ -23,7 +26,7 @@ class SplitConfig(BaseModel):
     test_products: frozenset[str]
     validation_products: frozenset[str]
     held_out_share: dict[str, Annotated[float, Field(gt=0, lt=0.5)]]
-    """For each source but the tickets: the share of texts in the validation split, and likewise in the test split."""
+    """For each source that is not split by product: the share of texts to validate on, and likewise to test on."""
 
 
 def split(examples: Iterable[Example], config: SplitConfig) -> dict[Split, list[Example]]:
@@ -48,7 +51,7 @@ def split(examples: Iterable[Example], config: SplitConfig) -> dict[Split, list[
 
 
 def _wanted(example: Example, config: SplitConfig) -> Split:
-    if example.source == "tickets":
+    if example.source in BY_PRODUCT:
         product = example.slices["product"]
         if product in config.test_products:
             return "test"

