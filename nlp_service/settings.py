@@ -54,11 +54,6 @@ class Settings(BaseSettings):
         """Runtime bundles that the service loads."""
         return self.var_dir / "bundles"
 
-    @property
-    def knowledge_dir(self) -> Path:
-        """Seed articles."""
-        return self.home / "data" / "knowledge"
-
     @cached_property
     def resolved_database_url(self) -> str:
         """The database URL with its default filled in."""

@@ -12,25 +12,23 @@ from nlp_service.inference.classification import Classification
 REVIEW_REASON = "把握不足,请人工确认类别 · low confidence, a person should confirm the class"
 
 
-class Triage(BaseModel):
-    """Tier, team and promised minutes of a ticket, and why."""
-
+class _Promise(BaseModel):
     tier: Literal[1, 2, 3]
     priority: Literal["high", "normal", "low"]
     team: str
     respond_within_minutes: int = Field(ge=1)
     resolve_within_minutes: int = Field(ge=1)
+
+
+class Triage(_Promise):
+    """Tier, team and promised minutes of a ticket, and why."""
+
     reasons: list[str]
 
 
-class _Rule(BaseModel):
+class _Rule(_Promise):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    tier: Literal[1, 2, 3]
-    priority: Literal["high", "normal", "low"]
-    team: str
-    respond_within_minutes: int = Field(ge=1)
-    resolve_within_minutes: int = Field(ge=1)
     reason: str
 
 

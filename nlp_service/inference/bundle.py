@@ -45,7 +45,7 @@ class EncoderBundle(_Strict):
     base: str
     fingerprint: Sha256
     """SHA-256 of the full-precision weights; heads name it."""
-    pooling: Literal["mean", "cls"]
+    pooling: Literal["mean"]
     prefix: Prefix
     window_tokens: int = Field(ge=16, le=8192)
     """Longer texts are encoded in several windows whose token states are averaged together."""

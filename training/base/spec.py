@@ -51,7 +51,7 @@ class BaseSpec(_Strict):
 
     name: str
     license: str
-    pooling: Literal["mean", "cls"]
+    pooling: Literal["mean"]
     max_tokens: int = Field(ge=16, le=8192)
     quantisation: Literal["static", "dynamic"]
     fingerprint: str = Field(pattern=r"^([0-9a-f]{64})?$")

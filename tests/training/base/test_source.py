@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -132,3 +133,11 @@ def test_the_fingerprint_depends_on_every_weight(weights: dict[str, NDArray[np.f
 def test_the_fingerprint_depends_on_the_shape() -> None:
     flat = np.arange(6, dtype=np.float32)
     assert fingerprint({"w": flat}) != fingerprint({"w": flat.reshape(2, 3)})
+
+
+def test_a_checkpoint_with_another_pooling_is_refused(checkpoint: Path, tmp_path: Path) -> None:
+    source = Path(shutil.copytree(checkpoint, tmp_path / "cls"))
+    file = source / "1_Pooling" / "config.json"
+    file.write_text(file.read_text("utf-8").replace('"mean"', '"cls"'), "utf-8")
+    with pytest.raises(BaseError, match="mean pooling"):
+        obtain_base(folder_spec(source), tmp_path)
