@@ -1,9 +1,10 @@
 """Connections and schema versions."""
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from alembic import command
 from alembic.config import Config
@@ -14,6 +15,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from nlp_service.errors import DatabaseOutdated
 
 BUSY_TIMEOUT_MS = 15_000
+WAL_RETRY_S = 0.005
 POOL_SIZE = 64
 """More than the threads that answer requests (40), so that none waits for a connection while it holds a place."""
 
@@ -69,10 +71,24 @@ def _engine(url: str) -> Engine:
     return engine
 
 
-def _configure_sqlite(connection: Any, _record: object) -> None:
+def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # transactions begin where this code says so
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+    _write_ahead(connection)
+    for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    # SQLite answers "locked" at once, without its busy timeout, when two connections turn a new file to WAL together.
+    give_up = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                raise
+        time.sleep(WAL_RETRY_S)
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -22,6 +22,7 @@ INSERT = (
     "INSERT INTO articles (title, problem, scenario, solution, tags, status, created_at, updated_at) "
     "VALUES ('t', 'p', '', 's', '[]', ?, '2026-01-01', '2026-01-01')"
 )
+PROCESSES = 4
 MIGRATE_WHEN_TOLD = """
 import sys
 from nlp_service.storage.database import Database
@@ -116,7 +117,7 @@ def test_a_database_of_a_newer_version_is_refused(migrated: Database) -> None:
 
 
 def test_processes_that_start_at_once_all_succeed(tmp_path: Path) -> None:
-    urls = "".join(f"sqlite:///{tmp_path / f'{number}.db'}\n" for number in range(10))
+    urls = "".join(f"sqlite:///{tmp_path / f'{number}.db'}\n" for number in range(40))
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", MIGRATE_WHEN_TOLD],
@@ -125,7 +126,7 @@ def test_processes_that_start_at_once_all_succeed(tmp_path: Path) -> None:
             stderr=subprocess.PIPE,
             text=True,
         )
-        for _ in range(2)
+        for _ in range(PROCESSES)
     ]
     for process in processes:
         assert process.stdout is not None
@@ -135,4 +136,4 @@ def test_processes_that_start_at_once_all_succeed(tmp_path: Path) -> None:
         process.stdin.write(urls)
         process.stdin.flush()
     errors = [process.communicate(timeout=120)[1] for process in processes]
-    assert ([process.returncode for process in processes], errors) == ([0, 0], ["", ""])
+    assert ([process.returncode for process in processes], errors) == ([0] * PROCESSES, [""] * PROCESSES)
