@@ -1,6 +1,7 @@
 """The service as an ASGI application."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import structlog
@@ -9,10 +10,13 @@ from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 
 from nlp_service import __version__
-from nlp_service.api import classify, embeddings, health, knowledge, problems, search, sentiment
+from nlp_service.api import classify, embeddings, health, knowledge, models, problems, search, sentiment
 from nlp_service.api.metrics import EncoderMetrics
 from nlp_service.api.middleware import BodyLimits, RequestContext
-from nlp_service.inference.engine import FEEDBACK, SEARCH, Engine
+from nlp_service.errors import BundleError
+from nlp_service.inference.encoder import Vectors
+from nlp_service.inference.engine import Engine
+from nlp_service.inference.live import LiveEngine, keep_engine
 from nlp_service.knowledge.search import KnowledgeSearch
 from nlp_service.knowledge.store import ArticleStore
 from nlp_service.logs import configure_logs
@@ -20,6 +24,7 @@ from nlp_service.settings import Settings
 from nlp_service.storage.database import Database
 from nlp_service.text.segmentation import terms
 
+WATCH_SECONDS = 0.5
 log = structlog.get_logger()
 DESCRIPTION = "读懂客户交付后写下的反馈 · understands what customers write after delivery"
 
@@ -34,18 +39,23 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        loaded = engine if engine is not None else await run_in_threadpool(_load_engine, configured)
+        live = await run_in_threadpool(_start, configured, engine)
+        watch = None
         try:
-            database = await run_in_threadpool(_open, app, configured, loaded)
+            database = await run_in_threadpool(_open, app, configured, live)
             app.state.health_limiter = CapacityLimiter(2)  # health checks do not queue behind other requests
+            if engine is None and configured.watch_models:
+                watch = asyncio.create_task(_follow(live))
             yield
             database.close()
         finally:
+            if watch is not None:
+                watch.cancel()
             if engine is None:
-                loaded.close()
+                live.close()
 
     app = FastAPI(title="nlp-service", version=__version__, description=DESCRIPTION, lifespan=lifespan)
-    for module in (sentiment, classify, search, knowledge, embeddings, health):
+    for module in (sentiment, classify, search, knowledge, embeddings, models, health):
         app.include_router(module.router)
     problems.install(app)
     app.add_middleware(BodyLimits, max_bytes=configured.max_body_bytes, uploads=[knowledge.IMPORT_PATH])
@@ -53,27 +63,52 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     return app
 
 
-def _load_engine(settings: Settings) -> Engine:
-    return Engine.load(
-        settings.bundles_dir,
-        threads=settings.inference_threads,
-        max_waiting=settings.max_waiting_windows,
-        observers={name: EncoderMetrics(name) for name in (FEEDBACK, SEARCH)},
-    )
+def _start(settings: Settings, given: Engine | None) -> LiveEngine:
+    if given is not None:
+        return LiveEngine(given, keep_engine, settings.bundles_dir)
+
+    def load(previous: Engine | None) -> Engine:
+        return Engine.load(
+            settings.bundles_dir,
+            threads=settings.inference_threads,
+            max_waiting=settings.max_waiting_windows,
+            observe=EncoderMetrics,
+            previous=previous,
+        )
+
+    return LiveEngine.start(load, settings.bundles_dir)
 
 
-def _open(app: FastAPI, settings: Settings, engine: Engine) -> Database:
+async def _follow(live: LiveEngine) -> None:
+    """Take what is promoted within a second; keep the old models when the new ones do not load."""
+    while True:
+        await asyncio.sleep(WATCH_SECONDS)
+        if live.changed:
+            try:
+                await run_in_threadpool(live.reload)
+            except BundleError as error:
+                log.error("models not reloaded", reason=str(error))
+
+
+def _open(app: FastAPI, settings: Settings, live: LiveEngine) -> Database:
     database = Database(settings.resolved_database_url)
     database.migrate()
-    model = engine.search_model
+    with live.lease() as engine:
+        model = engine.search_model
+        versions = {task: head.bundle.version for task, head in engine.heads.items()}
+
+    def encode_passages(texts: Sequence[str]) -> Vectors:
+        with live.lease() as engine:
+            return engine.encode_passages(texts)
+
     articles = KnowledgeSearch(
-        database, engine.encode_passages, model.fingerprint, model.dimension, settings.search_statuses
+        database, encode_passages, model.fingerprint, model.dimension, settings.search_statuses
     )
     articles.rebuild()
     terms("预热 · warm up")
     app.state.database = database
-    app.state.store = ArticleStore(database, engine.encode_passages, model.fingerprint)
+    app.state.store = ArticleStore(database, encode_passages, model.fingerprint)
     app.state.search = articles
-    app.state.engine = engine
-    log.info("ready", articles=len(articles), sentiment=engine.sentiment_model.version, search=model.version)
+    app.state.live = live
+    log.info("ready", articles=len(articles), search=model.version, **versions)
     return database

@@ -27,6 +27,7 @@ class Settings(BaseSettings):
 
     max_body_bytes: int = Field(default=2 * 1024 * 1024, ge=1024)
     max_waiting_windows: int = Field(default=4096, ge=1, description="token windows that may wait for the encoder")
+    watch_models: bool = Field(default=True, description="take a promoted model within a second, without a call")
     search_statuses: tuple[ArticleStatus, ...] = Field(
         default=("draft", "in_review", "published"),
         description="articles that a search without a status filter covers",

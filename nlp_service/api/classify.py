@@ -1,17 +1,27 @@
 """``POST /v1/classify``."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from nlp_service.api.deps import PROBLEMS, EngineDep, ModelInfo, encode_feedback
-from nlp_service.api.fields import MAX_TEXTS, Probability, Request, Text
+from nlp_service.api.deps import PROBLEMS, EngineDep, ModelInfo
+from nlp_service.api.encoding import encode
+from nlp_service.api.fields import MAX_TEXTS, Explain, InfluenceOut, Probability, Request, Text, check_explained
 from nlp_service.api.metrics import ANSWERS
 from nlp_service.feedback.triage import Triage, triage
+from nlp_service.inference.engine import Engine
 
 router = APIRouter(tags=["classify"])
-Label = Literal["fault", "feature_request", "question", "other"]
+Label = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=200),
+    Field(
+        description="fault, feature_request, question or other; or a label of the model that was promoted, see /v1/models",
+        examples=["fault"],
+    ),
+]
 ShortName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
@@ -28,13 +38,27 @@ class ClassifyRequest(Request):
     """Tickets whose kind is asked for."""
 
     tickets: Annotated[list[Ticket], Field(min_length=1, max_length=MAX_TEXTS)]
-    explain: Literal[False] = False
+    explain: Explain = False
 
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [{"tickets": [{"id": "T-1", "text": "怎么连个导出都没有", "reported_as": "fault"}]}]
         }
     )
+
+    @model_validator(mode="after")
+    def _bounded(self) -> "ClassifyRequest":
+        check_explained(self.explain, len(self.tickets), "tickets")
+        return self
+
+
+class SeverityResult(BaseModel):
+    """How badly the author is hindered, as the text tells it."""
+
+    label: str
+    confidence: Probability
+    probabilities: dict[str, Probability]
+    needs_review: bool
 
 
 class ClassifyResult(BaseModel):
@@ -46,7 +70,9 @@ class ClassifyResult(BaseModel):
     probabilities: dict[Label, Probability]
     needs_review: bool
     disagrees_with_report: bool | None = None
+    severity: SeverityResult
     triage: Triage
+    explanation: list[InfluenceOut] | None = None
 
 
 class ClassifyResponse(BaseModel):
@@ -58,10 +84,14 @@ class ClassifyResponse(BaseModel):
 
 @router.post("/v1/classify", responses=PROBLEMS, response_model_exclude_none=True)
 async def classify(request: ClassifyRequest, engine: EngineDep) -> ClassifyResponse:
-    """工单分类与分诊 · fault, feature request, question or other; who answers it, and by when."""
-    answers = engine.classifications(await encode_feedback(engine, [ticket.text for ticket in request.tickets]))
+    """工单分类与分诊 · fault, feature request, question or other; how badly it hurts, who answers it, and by when."""
+    _check_reports(request, engine)
+    encoded = await encode(
+        engine, [ticket.text for ticket in request.tickets], ("classify", "severity"), explain=request.explain
+    )
+    answers = engine.classifications(encoded.pooled)
     results = []
-    for ticket, answer in zip(request.tickets, answers, strict=True):
+    for ticket, answer, severity in zip(request.tickets, answers, engine.severities(encoded.pooled), strict=True):
         ANSWERS.labels("classify", answer.label, answer.needs_review).inc()
         results.append(
             ClassifyResult(
@@ -71,8 +101,30 @@ async def classify(request: ClassifyRequest, engine: EngineDep) -> ClassifyRespo
                 probabilities=answer.probabilities,
                 needs_review=answer.needs_review,
                 disagrees_with_report=None if ticket.reported_as is None else ticket.reported_as != answer.label,
+                severity=SeverityResult.model_validate(severity, from_attributes=True),
                 triage=triage(answer),
             )
         )
-    model = engine.classify_model
+    if request.explain:
+        explanations = encoded.explain(engine, "classify", [answer.label for answer in answers])
+        for result, influences in zip(results, explanations, strict=True):
+            result.explanation = [InfluenceOut.model_validate(part, from_attributes=True) for part in influences]
+    model = engine.model("classify")
     return ClassifyResponse(model=ModelInfo(name=model.task, version=model.version), results=results)
+
+
+def _check_reports(request: ClassifyRequest, engine: Engine) -> None:
+    """Raise RequestValidationError when a ticket was reported as something that the model does not know."""
+    labels = engine.model("classify").labels
+    wrong = [
+        {
+            "type": "value_error",
+            "loc": ("body", "tickets", index, "reported_as"),
+            "msg": f"应为其中之一 · should be one of: {', '.join(labels)}",
+            "input": ticket.reported_as,
+        }
+        for index, ticket in enumerate(request.tickets)
+        if ticket.reported_as is not None and ticket.reported_as not in labels
+    ]
+    if wrong:
+        raise RequestValidationError(wrong)

@@ -1,14 +1,13 @@
 """What handlers need, by name."""
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from pydantic import BaseModel
 
-from nlp_service.inference.encoder import Vectors
 from nlp_service.inference.engine import Engine
+from nlp_service.inference.live import LiveEngine
 from nlp_service.knowledge.search import KnowledgeSearch
 from nlp_service.knowledge.store import ArticleStore
 
@@ -20,9 +19,15 @@ class ModelInfo(BaseModel):
     version: str
 
 
-def _engine(request: Request) -> Engine:
-    engine: Engine = request.app.state.engine
-    return engine
+async def _engine(request: Request) -> AsyncIterator[Engine]:
+    live: LiveEngine = request.app.state.live
+    with live.lease() as engine:
+        yield engine
+
+
+def _live(request: Request) -> LiveEngine:
+    live: LiveEngine = request.app.state.live
+    return live
 
 
 def _store(request: Request) -> ArticleStore:
@@ -36,6 +41,8 @@ def _search(request: Request) -> KnowledgeSearch:
 
 
 EngineDep = Annotated[Engine, Depends(_engine)]
+"""The engine that answers this request, whatever is loaded meanwhile."""
+LiveEngineDep = Annotated[LiveEngine, Depends(_live)]
 StoreDep = Annotated[ArticleStore, Depends(_store)]
 SearchDep = Annotated[KnowledgeSearch, Depends(_search)]
 
@@ -47,9 +54,3 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     422: {"description": "a field breaks a rule; `errors` names it", **PROBLEM},
     429: {"description": "queue full; see Retry-After", **PROBLEM},
 }
-
-
-async def encode_feedback(engine: Engine, texts: Sequence[str]) -> Vectors:
-    """Pooled vectors of the texts, without holding up the event loop."""
-    future = await asyncio.get_running_loop().run_in_executor(None, engine.encode_feedback, texts)
-    return await asyncio.wrap_future(future)

@@ -8,6 +8,8 @@ from nlp_service.errors import InvalidText
 from nlp_service.text.validation import MAX_CHARACTERS, check_text
 
 MAX_TEXTS = 256
+MAX_EXPLAINED = 16
+"""So many texts may be explained in a request: each costs up to 48 encodings."""
 
 
 class Request(BaseModel):
@@ -35,3 +37,26 @@ def _as_list(value: object) -> object:
 
 ONE_OR_MORE = BeforeValidator(_as_list)
 """Lets a list of strings be given as a single string."""
+
+
+Explain = Annotated[
+    bool, Field(description="also how much each part of the text spoke for the answer; at most 16 texts a request")
+]
+
+
+class InfluenceOut(BaseModel):
+    """What a part of the text did for the answer; offsets count characters (Unicode code points)."""
+
+    start: Annotated[int, Field(ge=0)]
+    end: Annotated[int, Field(ge=0)]
+    weight: Annotated[
+        float, Field(ge=-1, le=1, description="probability of the answer with this part minus without it")
+    ]
+
+
+def check_explained(explain: bool, texts: int, field: str) -> None:
+    """Raise ValueError when more texts are to be explained than a request may ask for."""
+    if explain and texts > MAX_EXPLAINED:
+        raise ValueError(
+            f"{field}: explain 时最多 {MAX_EXPLAINED} 条 · at most {MAX_EXPLAINED} with explain, {texts} were given"
+        )

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from nlp_service.api.deps import PROBLEM, ModelInfo
 from nlp_service.api.metrics import ARTICLES
 from nlp_service.api.problems import problem
-from nlp_service.inference.engine import Engine
+from nlp_service.inference.live import LiveEngine
 from nlp_service.knowledge.store import count_articles
 
 router = APIRouter(tags=["operations"])
@@ -41,18 +41,19 @@ async def livez() -> Liveness:
 @router.get("/readyz", response_model=Readiness, responses={503: {"description": "not ready", **PROBLEM}})
 async def readyz(request: Request) -> Readiness | Response:
     """可以接受请求 · models are loaded, the database answers."""
-    engine: Engine | None = getattr(request.app.state, "engine", None)
-    if engine is None or not engine.alive:
+    live: LiveEngine | None = getattr(request.app.state, "live", None)
+    if live is None:
         return problem(503, "模型未加载 · models are not loaded")
+    with live.lease() as engine:
+        alive = engine.alive
+        models = [ModelInfo(name=task, version=head.bundle.version) for task, head in engine.heads.items()]
+        models.append(ModelInfo(name=engine.search_model.name, version=engine.search_model.version))
+    if not alive:
+        return problem(503, "编码器已停止 · an encoder has stopped")
     try:
         articles = await anyio.to_thread.run_sync(_count_articles, request, limiter=request.app.state.health_limiter)
     except Exception as error:  # noqa: BLE001 - whatever is wrong with the database, the service is not ready
         return problem(503, f"数据库不可用 · the database does not answer ({type(error).__name__})")
-    models = [
-        ModelInfo(name=engine.sentiment_model.task, version=engine.sentiment_model.version),
-        ModelInfo(name=engine.classify_model.task, version=engine.classify_model.version),
-        ModelInfo(name=engine.search_model.name, version=engine.search_model.version),
-    ]
     return Readiness(models=models, articles=articles)
 
 

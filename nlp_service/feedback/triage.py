@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from nlp_service.inference.classification import Classification
 
+OTHER_LABELS = "*"
 REVIEW_REASON = "把握不足,请人工确认类别 · low confidence, a person should confirm the class"
 
 
@@ -33,8 +34,9 @@ class _Rule(_Promise):
 
 
 def triage(classification: Classification) -> Triage:
-    """The table's row for the label. A low confidence is named as a reason; it changes no tier."""
-    rule = _table()[classification.label]
+    """The table's row for the label, or its row for labels that it does not know. A low confidence is named as a reason; it changes no tier."""
+    table = _table()
+    rule = table.get(classification.label, table[OTHER_LABELS])
     reasons = [rule.reason, *([REVIEW_REASON] if classification.needs_review else [])]
     return Triage(reasons=reasons, **rule.model_dump(exclude={"reason"}))
 

@@ -1,7 +1,7 @@
 """Bundles: folders with weights and a `bundle.json` that says what they are and what each file's checksum is.
 
-``<bundles>/encoders/<name>`` holds an encoder (graph, tokenizer, test vectors), ``<bundles>/heads/<task>`` a head.
-Nothing is loaded whose checksum does not match.
+An encoder has a graph, a tokenizer and test vectors; a head has its weights and test answers. Which of them serve is said
+by the release (`nlp_service.inference.release`). Nothing is loaded whose checksum does not match.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from nlp_service.errors import BundleError
 
 BUNDLE_FILE = "bundle.json"
-Task = Literal["sentiment", "classify"]
+Task = Literal["sentiment", "classify", "severity", "aspects"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -71,9 +71,13 @@ class HeadBundle(_Strict):
     version: str
     labels: tuple[str, ...]
     encoder: EncoderReference
+    aspects: tuple[str, ...] = ()
+    """What a head of several outputs answers about, each with one of `labels`; empty for a head of one answer."""
     temperature: float = Field(gt=0)
     review_threshold: float = Field(ge=0, le=1)
     """Answers whose top probability is lower are marked `needs_review`."""
+    presence_threshold: float = Field(default=0.5, ge=0, le=1)
+    """With `aspects`: one is spoken of when the probability that it is not absent reaches this."""
     metrics: dict[str, dict[str, float]]
     """For each test set: name of the figure to its value."""
     data: dict[str, Sha256]
@@ -86,7 +90,7 @@ Manifest = TypeVar("Manifest", EncoderBundle, HeadBundle)
 
 REQUIRED: dict[type[BaseModel], set[str]] = {
     EncoderBundle: {"encoder.xml", "encoder.bin", "tokenizer.json", "test_vectors.safetensors"},
-    HeadBundle: {"head.safetensors"},
+    HeadBundle: {"head.safetensors", "test_answers.safetensors"},
 }
 
 

@@ -1,10 +1,8 @@
-"""Kind of a ticket: fault, feature request, question or other."""
+"""One label of a set for each text: the kind of a ticket, its severity."""
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
+from nlp_service.inference.encoder import Vectors
 from nlp_service.inference.head import Head
 
 
@@ -19,7 +17,7 @@ class Classification:
     needs_review: bool
 
 
-def classifications(head: Head, pooled: NDArray[np.float32]) -> list[Classification]:
+def classifications(head: Head, pooled: Vectors) -> list[Classification]:
     """Answers for pooled vectors, shape (texts, dimension)."""
     results = []
     for row in head.probabilities(pooled).tolist():

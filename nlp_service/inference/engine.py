@@ -1,83 +1,158 @@
 """Everything that is loaded: encoders, heads, and the answers they give."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
+from typing import Protocol, get_args
 
+from nlp_service.errors import BundleError
+from nlp_service.inference.aspects import AspectOpinion, aspect_opinions
 from nlp_service.inference.batching import Batcher, Observer
 from nlp_service.inference.bundle import EncoderBundle, HeadBundle, Task, read_bundle
 from nlp_service.inference.classification import Classification, classifications
 from nlp_service.inference.encoder import Encoder, Vectors, normalise
 from nlp_service.inference.head import Head
+from nlp_service.inference.release import SEARCH, Release, encoder_folder, read_release
 from nlp_service.inference.sentiment import Sentiment, sentiments
 
-FEEDBACK, SEARCH = "feedback", "search"
-
-
-TASKS: tuple[Task, ...] = ("sentiment", "classify")
+TASKS: tuple[Task, ...] = get_args(Task)
+Passes = dict[str, Future[Vectors]]
+"""Fingerprint of an encoder to the pooled vectors it will have made, shape (texts, dimension)."""
+Pooled = dict[str, Vectors]
+"""Fingerprint of an encoder to the pooled vectors it made."""
 
 
 def check_bundles(bundles: Path) -> None:
     """Raise BundleError when a bundle that the engine loads is missing or damaged; loads nothing."""
-    for name in (FEEDBACK, SEARCH):
-        read_bundle(bundles / "encoders" / name, EncoderBundle)
+    release = read_release(bundles)
+    read_bundle(bundles / _part(release, SEARCH), EncoderBundle)
     for task in TASKS:
-        read_bundle(bundles / "heads" / task, HeadBundle)
+        head = read_bundle(bundles / _part(release, task), HeadBundle)
+        read_bundle(bundles / encoder_folder(head.encoder.name, head.encoder.fingerprint), EncoderBundle)
 
 
 class Engine:
-    """The encoders `feedback` and `search` and the heads `sentiment` and `classify`. Close it when done."""
+    """The encoders, and a head for each task. Close it when done.
 
-    def __init__(self, feedback: Batcher, search: Batcher, sentiment: Head, classify: Head) -> None:
-        self.feedback = feedback
+    Tasks whose heads share an encoder share its pass.
+    """
+
+    def __init__(self, search: Batcher, batchers: Mapping[str, Batcher], heads: Mapping[Task, Head]) -> None:
         self.search = search
-        self._sentiment = sentiment
-        self._classify = classify
+        self.heads = dict(heads)
+        self._batchers = dict(batchers)
 
     @classmethod
     def load(
-        cls, bundles: Path, *, threads: int, max_waiting: int = 8192, observers: dict[str, Observer] | None = None
+        cls,
+        bundles: Path,
+        *,
+        threads: int,
+        max_waiting: int = 4096,
+        observe: "Observe | None" = None,
+        previous: "Engine | None" = None,
     ) -> "Engine":
-        """Load, verify and warm up all bundles; raises BundleError."""
-        encoders = {name: Encoder.load(bundles / "encoders" / name, threads=threads) for name in (FEEDBACK, SEARCH)}
-        heads = {task: Head.load(bundles / "heads" / task, encoders[FEEDBACK].bundle) for task in TASKS}
-        watch = observers or {}
-        batchers = {
-            name: Batcher(encoder, max_waiting=max_waiting, observer=watch.get(name))
-            for name, encoder in encoders.items()
-        }
-        return cls(batchers[FEEDBACK], batchers[SEARCH], heads["sentiment"], heads["classify"])
+        """Load, verify and warm up what the release names; raises BundleError.
+
+        Encoders that `previous` has loaded are shared with it. Its search encoder is kept whatever the release says: the
+        index holds vectors of that one, so another takes effect at the next start.
+        """
+        release = read_release(bundles)
+        known = previous.batchers if previous else {}
+        opened: dict[str, Batcher] = {}
+
+        def batcher(folder: Path) -> Batcher:
+            fingerprint = read_bundle(folder, EncoderBundle).fingerprint
+            if fingerprint not in known and fingerprint not in opened:
+                encoder = Encoder.load(folder, threads=threads)
+                observer = observe(encoder.bundle.name) if observe else None
+                opened[fingerprint] = Batcher(encoder, max_waiting=max_waiting, observer=observer)
+            return known.get(fingerprint) or opened[fingerprint]
+
+        try:
+            search = previous.search if previous else batcher(bundles / _part(release, SEARCH))
+            heads: dict[Task, Head] = {}
+            used: dict[str, Batcher] = {}
+            for task in TASKS:
+                folder = bundles / _part(release, task)
+                reference = read_bundle(folder, HeadBundle).encoder
+                own = batcher(bundles / encoder_folder(reference.name, reference.fingerprint))
+                heads[task] = Head.load(folder, own.encoder.bundle)
+                heads[task].check(folder, own.encode)
+                if heads[task].bundle.task != task:
+                    raise BundleError(f"{folder}: a head for {heads[task].bundle.task}, not for {task}")
+                used[reference.fingerprint] = own
+        except BaseException:
+            for started in opened.values():
+                started.close()
+            raise
+        return cls(search, used, heads)
 
     @property
-    def sentiment_model(self) -> HeadBundle:
-        """The bundle that answers for sentiment."""
-        return self._sentiment.bundle
+    def batchers(self) -> dict[str, Batcher]:
+        """Every encoder that is used, by fingerprint."""
+        return {self.search.encoder.bundle.fingerprint: self.search, **self._batchers}
 
     @property
-    def classify_model(self) -> HeadBundle:
-        """The bundle that answers for classification."""
-        return self._classify.bundle
+    def encoders(self) -> list[EncoderBundle]:
+        """The encoders that are loaded."""
+        return [batcher.encoder.bundle for batcher in self.batchers.values()]
 
     @property
     def search_model(self) -> EncoderBundle:
         """The bundle that encodes queries and articles."""
         return self.search.encoder.bundle
 
-    def encode_feedback(self, texts: Sequence[str]) -> Future[Vectors]:
-        """Pooled vectors for both heads: one pass, whatever is asked of them afterwards."""
-        return self.feedback.submit(texts).vectors
+    def model(self, task: Task) -> HeadBundle:
+        """The bundle that answers for `task`."""
+        return self.heads[task].bundle
 
-    def sentiments(self, pooled: Vectors) -> list[Sentiment]:
-        """Sentiment of texts that were encoded by `encode_feedback`."""
-        return sentiments(self._sentiment, pooled)
+    def submit(self, texts: Sequence[str], tasks: Sequence[Task]) -> Passes:
+        """Begin to encode texts for some tasks: one pass for each encoder that their heads need.
 
-    def classifications(self, pooled: Vectors) -> list[Classification]:
-        """Kind of texts that were encoded by `encode_feedback`."""
-        return classifications(self._classify, pooled)
+        Raises Overloaded when too much waits.
+        """
+        passes: Passes = {}
+        for fingerprint in dict.fromkeys(self.heads[task].bundle.encoder.fingerprint for task in tasks):
+            try:
+                passes[fingerprint] = self._batchers[fingerprint].submit(texts).vectors
+            except BaseException:
+                for started in passes.values():
+                    started.cancel()
+                raise
+        return passes
+
+    def encode(self, texts: Sequence[str], tasks: Sequence[Task]) -> Pooled:
+        """As `submit`, and wait."""
+        return {fingerprint: future.result() for fingerprint, future in self.submit(texts, tasks).items()}
+
+    def vectors(self, task: Task, pooled: Pooled) -> Vectors:
+        """The vectors that the head of `task` reads."""
+        return pooled[self.heads[task].bundle.encoder.fingerprint]
+
+    def probabilities(self, task: Task, pooled: Pooled) -> Vectors:
+        """Calibrated probabilities, shape (texts, labels), for `aspects` (texts, aspects, labels)."""
+        return self.heads[task].probabilities(self.vectors(task, pooled))
+
+    def sentiments(self, pooled: Pooled) -> list[Sentiment]:
+        """Sentiment of each text."""
+        return sentiments(self.heads["sentiment"], self.vectors("sentiment", pooled))
+
+    def aspects(self, pooled: Pooled) -> list[list[AspectOpinion]]:
+        """What each text speaks of, and how."""
+        return aspect_opinions(self.heads["aspects"], self.vectors("aspects", pooled))
+
+    def classifications(self, pooled: Pooled) -> list[Classification]:
+        """Kind of each text."""
+        return classifications(self.heads["classify"], self.vectors("classify", pooled))
+
+    def severities(self, pooled: Pooled) -> list[Classification]:
+        """How badly the author of each text is hindered."""
+        return classifications(self.heads["severity"], self.vectors("severity", pooled))
 
     def analyse(self, texts: Sequence[str]) -> list[tuple[Sentiment, Classification]]:
-        """Sentiment and kind of each text; each text is encoded once."""
-        pooled = self.encode_feedback(texts).result()
+        """Sentiment and kind of each text."""
+        pooled = self.encode(texts, ("sentiment", "classify"))
         return list(zip(self.sentiments(pooled), self.classifications(pooled), strict=True))
 
     def encode_query(self, query: str) -> Future[Vectors]:
@@ -90,10 +165,25 @@ class Engine:
 
     @property
     def alive(self) -> bool:
-        """Whether both encoders work."""
-        return self.feedback.alive and self.search.alive
+        """Whether every encoder works."""
+        return all(batcher.alive for batcher in self.batchers.values())
 
-    def close(self) -> None:
-        """Finish what waits, then stop."""
-        self.feedback.close()
-        self.search.close()
+    def close(self, keep: Sequence[Batcher] = ()) -> None:
+        """Finish what waits, then stop; encoders in `keep` go on."""
+        for batcher in self.batchers.values():
+            if batcher not in keep:
+                batcher.close()
+
+
+class Observe(Protocol):
+    """Makes the observer of an encoder."""
+
+    def __call__(self, encoder: str) -> Observer:
+        """The observer of the encoder of this name."""
+        ...
+
+
+def _part(release: Release, name: str) -> str:
+    if name not in release.serving:
+        raise BundleError(f"release.json: serving: 缺少 · missing: {name}; run: nlp-service models build")
+    return release.serving[name]

@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
+from nlp_service.inference.encoder import Vectors
 from nlp_service.inference.head import Head
 
 
@@ -21,7 +19,7 @@ class Sentiment:
     needs_review: bool
 
 
-def sentiments(head: Head, pooled: NDArray[np.float32]) -> list[Sentiment]:
+def sentiments(head: Head, pooled: Vectors) -> list[Sentiment]:
     """Answers for pooled vectors, shape (texts, dimension)."""
     labels = head.bundle.labels
     results = []

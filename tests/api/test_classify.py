@@ -47,7 +47,7 @@ def test_the_id_is_echoed(answer: dict[str, Any]) -> None:
 
 
 def test_the_model_that_answered_is_named(answer: dict[str, Any], engine: Engine) -> None:
-    assert answer["model"] == {"name": "classify", "version": engine.classify_model.version}
+    assert answer["model"] == {"name": "classify", "version": engine.model("classify").version}
 
 
 def test_no_field_is_null(answer: dict[str, Any]) -> None:
@@ -84,7 +84,7 @@ def test_the_label_is_the_most_probable_one(answer: dict[str, Any]) -> None:
 
 
 def test_needs_review_says_that_confidence_is_below_the_threshold(answer: dict[str, Any], engine: Engine) -> None:
-    threshold = engine.classify_model.review_threshold
+    threshold = engine.model("classify").review_threshold
     for result in answer["results"]:
         assert result["needs_review"] == (result["confidence"] < threshold)
 

@@ -36,8 +36,8 @@ def test_a_service_with_models_and_database_is_ready(service: TestClient) -> Non
 
 def test_readiness_names_the_models(service: TestClient, engine: Engine) -> None:
     assert service.get("/readyz").json()["models"] == [
-        {"name": "sentiment", "version": engine.sentiment_model.version},
-        {"name": "classify", "version": engine.classify_model.version},
+        {"name": "sentiment", "version": engine.model("sentiment").version},
+        {"name": "classify", "version": engine.model("classify").version},
         {"name": "search", "version": engine.search_model.version},
     ]
 

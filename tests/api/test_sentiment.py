@@ -29,7 +29,7 @@ def test_results_are_in_the_order_of_the_texts(service: TestClient, answer: dict
 
 
 def test_the_model_that_answered_is_named(answer: dict[str, Any], engine: Engine) -> None:
-    assert answer["model"] == {"name": "sentiment", "version": engine.sentiment_model.version}
+    assert answer["model"] == {"name": "sentiment", "version": engine.model("sentiment").version}
 
 
 def test_a_result_has_the_fields_of_the_contract(answer: dict[str, Any]) -> None:
@@ -60,7 +60,7 @@ def test_score_is_positive_minus_negative(answer: dict[str, Any]) -> None:
 
 
 def test_needs_review_says_that_confidence_is_below_the_threshold(answer: dict[str, Any], engine: Engine) -> None:
-    threshold = engine.sentiment_model.review_threshold
+    threshold = engine.model("sentiment").review_threshold
     for result in answer["results"]:
         assert result["needs_review"] == (result["confidence"] < threshold)
 

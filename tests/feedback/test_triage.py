@@ -65,5 +65,5 @@ def test_an_unsure_answer_changes_nothing_else(label: str) -> None:
 
 
 def test_every_label_of_the_model_has_a_row(engine: Engine) -> None:
-    for label in engine.classify_model.labels:
+    for label in engine.model("classify").labels:
         assert triage(_classified(label)).reasons

