@@ -47,7 +47,9 @@ def main(
     splits = prepare(base_config)
     spec = load_base_spec(Path("models"))
     base = obtain_base(spec, Path("var"))
-    table = Table("variant", "fault | request F1", "classify F1", "severity F1", "sentiment F1", "aspects F1", "minutes")
+    table = Table(
+        "variant", "fault | request F1", "classify F1", "severity F1", "sentiment F1", "aspects F1", "minutes"
+    )
     for name, change in VARIANTS.items():
         if only and name not in only:
             continue
@@ -116,10 +118,7 @@ def _logits(
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         for start in range(0, len(order), BATCH):
             batch = collate(
-                [
-                    {"input_ids": encoded[index].input_ids, "labels": [0]}
-                    for index in order[start : start + BATCH]
-                ]
+                [{"input_ids": encoded[index].input_ids, "labels": [0]} for index in order[start : start + BATCH]]
             )
             for task, logits in model.logits(batch["input_ids"], batch["attention_mask"]).items():
                 parts[task].append(logits.numpy())

@@ -101,9 +101,7 @@ def _open(app: FastAPI, settings: Settings, live: LiveEngine) -> Database:
         with live.lease() as engine:
             return engine.encode_passages(texts)
 
-    articles = KnowledgeSearch(
-        database, encode_passages, model.fingerprint, model.dimension, settings.search_statuses
-    )
+    articles = KnowledgeSearch(database, encode_passages, model.fingerprint, model.dimension, settings.search_statuses)
     articles.rebuild()
     terms("预热 · warm up")
     app.state.database = database

@@ -80,13 +80,13 @@ class BundledModels:
         head = self.heads[task]
         return head.at_temperature(1.0).probabilities(self.vectors(task).of(texts))
 
-    def milliseconds(self, task: Task, texts: Sequence[str], rounds: int = 3) -> float:
-        """Median time a text in batches of 32, without remembered vectors."""
+    def milliseconds(self, task: Task, texts: Sequence[str], *, batch: int = 32, rounds: int = 3) -> float:
+        """Median time a text in batches of `batch`, without remembered vectors."""
         encoder, head = self.vectors(task).encoder, self.heads[task]
         took = []
         for _ in range(rounds):
             started = time.perf_counter()
-            for start in range(0, len(texts), 32):
-                head.probabilities(encoder.encode(texts[start : start + 32]))
+            for start in range(0, len(texts), batch):
+                head.probabilities(encoder.encode(texts[start : start + batch]))
             took.append(time.perf_counter() - started)
         return sorted(took)[rounds // 2] / max(len(texts), 1) * 1000

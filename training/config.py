@@ -27,6 +27,8 @@ class Sources(_Strict):
     """CSV of yangheng95/ABSADatasets, 102.Chinese; not part of the project."""
     table: Table | None = None
     """A table of the user's own."""
+    measured: Path | None = None
+    """CSV with a column `text` that is only measured on: training texts that stand in it are left out."""
 
 
 class Stage(_Strict):
@@ -97,7 +99,7 @@ class TrainingConfig(_Strict):
 
 
 def load_config(file: Path, sources: Mapping[str, Any] | None = None) -> TrainingConfig:
-    """Read a configuration, with some of its `sources` replaced; raises pydantic.ValidationError naming a wrong field."""
+    """Read a configuration, some of its `sources` replaced; raises pydantic.ValidationError naming a wrong field."""
     content = tomllib.loads(file.read_text(encoding="utf-8"))
     content["sources"] = {**content.get("sources", {}), **(sources or {})}
     return TrainingConfig.model_validate(content)

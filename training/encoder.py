@@ -39,7 +39,7 @@ class MultiTaskEncoder(nn.Module):
         """With untrained heads for the tasks of `label_sets`."""
         hidden = transformer.config.hidden_size
         head = AttentionHead if architecture.pooling == "attention" else MeanHead
-        heads = {task: head(hidden, OUTPUTS[task], len(labels)) for task, labels in label_sets.items()}
+        heads: dict[str, nn.Module] = {task: head(hidden, OUTPUTS[task], len(labels)) for task, labels in label_sets.items()}
         return cls(transformer, nn.ModuleDict(heads), architecture)
 
     @property
@@ -89,7 +89,7 @@ class MeanHead(nn.Module):
     def forward(self, states: Tensor, attention_mask: Tensor, dropout: nn.Module) -> Tensor:
         """Logits, shape (batch, outputs, labels)."""
         logits: Tensor = self.linear(dropout(mean_pool(states, attention_mask)))
-        return logits.unflatten(1, self._shape)
+        return logits.reshape(-1, *self._shape)
 
 
 class AttentionHead(nn.Module):

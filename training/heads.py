@@ -38,9 +38,7 @@ def fit_head(train: Vectors, truth: Classes, validation: Vectors, validation_tru
     scaled, scaled_validation = (train - mean) / spread, (validation - mean) / spread
     weights, biases = [], []
     for output in range(truth.shape[1]):
-        weight, bias = _fit_output(
-            scaled, truth[:, output], scaled_validation, validation_truth[:, output], labels
-        )
+        weight, bias = _fit_output(scaled, truth[:, output], scaled_validation, validation_truth[:, output], labels)
         weights.append(weight / spread)
         biases.append(bias - (weight / spread) @ mean)
     return LinearHead(

@@ -1,5 +1,9 @@
 """Load every source of a configuration, deduplicate and split."""
 
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
 from training.config import TrainingConfig
 from training.data import sources
 from training.data.example import Example, Split
@@ -12,7 +16,21 @@ def prepare(config: TrainingConfig) -> dict[Split, list[Example]]:
 
     Raises DataError when a file breaks its schema.
     """
-    return split(load_examples(config), config.split)
+    splits = split(load_examples(config), config.split)
+    if config.sources.measured is not None:
+        splits["train"] = without_texts_of(splits["train"], config.sources.measured)
+    return splits
+
+
+def without_texts_of(examples: Sequence[Example], measured: Path) -> list[Example]:
+    """The examples whose text is no part of a text in `measured`, white space and a byte order mark aside."""
+    with measured.open(encoding="utf-8-sig", newline="") as stream:
+        known = "\n".join(_flat(row["text"]) for row in csv.DictReader(stream))
+    return [example for example in examples if _flat(example.text) not in known]
+
+
+def _flat(text: str) -> str:
+    return "".join(text.split()).strip("\ufeff")
 
 
 def load_examples(config: TrainingConfig) -> list[Example]:

@@ -8,15 +8,13 @@ made beside its place and renamed when it is complete.
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nlp_service.inference.bundle import HeadBundle, read_bundle
-from nlp_service.inference.encoder import Encoder
-from nlp_service.inference.release import ENCODERS, HEADS, SEARCH, encoder_folder, read_release
+from nlp_service.inference.release import ENCODERS, SEARCH, encoder_folder, read_release
 from training.base import load_base_spec, obtain_base
 from training.build.bundles import Builder
 from training.bundled import BundledVectors
@@ -25,30 +23,9 @@ from training.console import console, quiet_libraries, step
 from training.data.example import OUTPUTS, Example, Split, targets
 from training.export import export_encoder, export_head, trained_heads
 from training.heads import fit_head
+from training.places import CANDIDATE_FILE, CONFIG_FILE, Places
 from training.prepare import prepare
 from training.train import label_sets, train
-
-CONFIG_FILE = "config.json"
-CANDIDATE_FILE = "candidate.json"
-
-
-@dataclass(frozen=True)
-class Places:
-    """The project's folders."""
-
-    models: Path
-    data: Path
-    var: Path
-
-    @property
-    def bundles(self) -> Path:
-        """What serves."""
-        return self.var / "bundles"
-
-    @property
-    def candidates(self) -> Path:
-        """What was trained and may be promoted."""
-        return self.var / "candidates"
 
 
 def run(config: TrainingConfig, places: Places) -> Path:
@@ -65,7 +42,7 @@ def run(config: TrainingConfig, places: Places) -> Path:
     builder = Builder(places.models, places.data, places.var, unfinished / "bundles")
     parts = builder.build(unfinished / "models", with_search=False)
     (unfinished / CONFIG_FILE).write_text(config.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    version = _describe(config, splits, parts, unfinished)
+    version = describe(config, splits, parts, unfinished)
     folder = places.candidates / f"{target_of(config)}-{version}"
     shutil.rmtree(folder, ignore_errors=True)
     unfinished.rename(folder)
@@ -120,9 +97,10 @@ def _serving_encoder(config: TrainingConfig, places: Places) -> Path:
     return places.bundles / encoder_folder(reference.name, reference.fingerprint)
 
 
-def _describe(
+def describe(
     config: TrainingConfig, splits: Mapping[Split, Sequence[Example]], parts: Mapping[str, str], folder: Path
 ) -> str:
+    """Write candidate.json of the candidate in `folder`; returns its version."""
     if config.method == "head":
         described = [read_bundle(folder / "bundles" / part, HeadBundle) for part in parts.values()]
         version, data = described[0].version, described[0].data

@@ -56,19 +56,23 @@ class Collate:
         self._pad = pad
 
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Tensor]:
-        width = max(len(row["input_ids"]) for row in rows)
-        width = -(-width // PAD_MULTIPLE) * PAD_MULTIPLE
-        ids = torch.full((len(rows), width), self._pad)
-        mask = torch.zeros((len(rows), width), dtype=torch.long)
-        for index, row in enumerate(rows):
-            length = len(row["input_ids"])
-            ids[index, :length] = torch.tensor(row["input_ids"])
-            mask[index, :length] = 1
+        ids, mask = pad_batch([row["input_ids"] for row in rows], self._pad)
         return {
             "input_ids": ids,
             "attention_mask": mask,
             "labels": torch.tensor([row["labels"] for row in rows]),
         }
+
+
+def pad_batch(texts: Sequence[Sequence[int]], pad: int) -> tuple[Tensor, Tensor]:
+    """Token ids and attention mask, shape (texts, tokens), the width a multiple of 8."""
+    width = -(-max(map(len, texts)) // PAD_MULTIPLE) * PAD_MULTIPLE
+    ids = torch.full((len(texts), width), pad)
+    mask = torch.zeros((len(texts), width), dtype=torch.long)
+    for index, text in enumerate(texts):
+        ids[index, : len(text)] = torch.tensor(text)
+        mask[index, : len(text)] = 1
+    return ids, mask
 
 
 def train(

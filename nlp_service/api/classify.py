@@ -18,7 +18,7 @@ Label = Annotated[
     str,
     StringConstraints(min_length=1, max_length=200),
     Field(
-        description="fault, feature_request, question or other; or a label of the model that was promoted, see /v1/models",
+        description="fault, feature_request, question or other; or a label of your own model, see /v1/models",
         examples=["fault"],
     ),
 ]

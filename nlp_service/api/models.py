@@ -64,7 +64,7 @@ async def models(engine: EngineDep) -> Models:
 @router.post(
     "/v1/models/{task}/reload",
     response_model=Reloaded,
-    responses={409: {"description": "the new bundle does not load or fails its own test; the old one stays", **PROBLEM}},
+    responses={409: {"description": "the new bundle does not load or fails its test; the old one stays", **PROBLEM}},
 )
 async def reload(task: Task, live: LiveEngineDep) -> Reloaded | Response:
     """立即换用新发布的模型 · take what was promoted now; without this call it is taken within a second."""

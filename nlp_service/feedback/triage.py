@@ -34,7 +34,10 @@ class _Rule(_Promise):
 
 
 def triage(classification: Classification) -> Triage:
-    """The table's row for the label, or its row for labels that it does not know. A low confidence is named as a reason; it changes no tier."""
+    """The table's row for the label, or its row for labels that it does not know.
+
+    A low confidence is named as a reason; it changes no tier.
+    """
     table = _table()
     rule = table.get(classification.label, table[OTHER_LABELS])
     reasons = [rule.reason, *([REVIEW_REASON] if classification.needs_review else [])]

@@ -28,7 +28,9 @@ def aspect_opinions(head: Head, pooled: Vectors) -> list[list[AspectOpinion]]:
         found = []
         for aspect, row in zip(head.bundle.aspects, text, strict=True):
             if 1 - row[absent] >= threshold:
-                opinions = {label: value for label, value in zip(head.bundle.labels, row, strict=True) if label != ABSENT}
+                opinions = {
+                    label: value for label, value in zip(head.bundle.labels, row, strict=True) if label != ABSENT
+                }
                 label = max(opinions, key=opinions.__getitem__)
                 found.append(AspectOpinion(aspect, label, opinions[label]))
         results.append(sorted(found, key=lambda opinion: -opinion.confidence))

@@ -1,7 +1,7 @@
 """Bundles: folders with weights and a `bundle.json` that says what they are and what each file's checksum is.
 
-An encoder has a graph, a tokenizer and test vectors; a head has its weights and test answers. Which of them serve is said
-by the release (`nlp_service.inference.release`). Nothing is loaded whose checksum does not match.
+An encoder has a graph, a tokenizer and test vectors; a head has its weights and test answers. Which of them serve is
+said by the release (`nlp_service.inference.release`). Nothing is loaded whose checksum does not match.
 """
 
 import hashlib

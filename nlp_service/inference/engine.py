@@ -54,8 +54,8 @@ class Engine:
     ) -> "Engine":
         """Load, verify and warm up what the release names; raises BundleError.
 
-        Encoders that `previous` has loaded are shared with it. Its search encoder is kept whatever the release says: the
-        index holds vectors of that one, so another takes effect at the next start.
+        Encoders that `previous` has loaded are shared with it. Its search encoder is kept whatever the release says:
+        the index holds vectors of that one, so another takes effect at the next start.
         """
         release = read_release(bundles)
         known = previous.batchers if previous else {}

@@ -35,12 +35,12 @@ class Influence:
 def parts(text: str) -> list[Part]:
     """At most 48 parts that hold every word of the text, in order; white space and punctuation lie between them."""
     words = [
-        Part(start, end)
-        for word, start, end in jieba.tokenize(text)
-        if any(character.isalnum() for character in word)
+        Part(start, end) for word, start, end in jieba.tokenize(text) if any(character.isalnum() for character in word)
     ]
     size = -(-len(words) // MAX_PARTS) if words else 1
-    return [Part(words[first].start, words[min(first + size, len(words)) - 1].end) for first in range(0, len(words), size)]
+    return [
+        Part(words[first].start, words[min(first + size, len(words)) - 1].end) for first in range(0, len(words), size)
+    ]
 
 
 def without_each(text: str, of: Sequence[Part]) -> list[str]:
@@ -49,7 +49,7 @@ def without_each(text: str, of: Sequence[Part]) -> list[str]:
 
 
 def influences(of: Sequence[Part], probability: float, without: Vectors) -> list[Influence]:
-    """The weight of each part: `probability` of the answer for the whole text, `without`, shape (parts,), without each."""
+    """The weight of each part: probability of the answer for the whole text minus that `without` it, shape (parts,)."""
     return [
         Influence(part.start, part.end, probability - float(other)) for part, other in zip(of, without, strict=True)
     ]

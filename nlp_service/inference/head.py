@@ -74,7 +74,7 @@ class Head:
         return Head(self.bundle.model_copy(update={"temperature": temperature}), self._weight, self._bias)
 
     def check(self, folder: Path, encode: Callable[[Sequence[str]], NDArray[np.float32]]) -> None:
-        """Raise BundleError unless the head in `folder` gives its own test answers on what `encode` makes of the texts."""
+        """Raise BundleError unless the head gives the test answers in `folder` for their texts, encoded by `encode`."""
         stored = load_file(folder / TEST_ANSWERS_FILE)
         texts = bytes(stored["texts"]).decode("utf-8").split("\n")
         difference = float(np.abs(self.probabilities(encode(texts)) - stored["probabilities"]).max())

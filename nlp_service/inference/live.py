@@ -96,6 +96,6 @@ class LiveEngine:
         return stat.st_ino, stat.st_mtime_ns
 
 
-def keep_engine(engine: Engine | None) -> Engine:
+def keep_engine(_: Engine | None) -> Engine:
     """A `Load` for an engine that was made elsewhere: it cannot be replaced."""
     raise BundleError("引擎由调用方提供,不能重载 · the engine was given by the caller and cannot be reloaded")

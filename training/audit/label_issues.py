@@ -38,12 +38,14 @@ class LabelIssues:
     """What was found for one question.
 
     `skipped` says why the question was not checked, None when it was. `left_out` names classes of too few texts;
-    `classes` gives the suspected share of each of the others. `suspects` stand in order, least probable label first.
+    `classes` gives the suspected share of each of the others. `accuracy`, 0…1, is that of the classifier by the given
+    labels: where it is low, many suspects are merely hard. `suspects` stand in order, least probable label first.
     """
 
     question: str
     skipped: str | None = None
     folds: int = 0
+    accuracy: float = 0.0
     left_out: tuple[str, ...] = ()
     classes: Mapping[str, Share] = field(default_factory=dict)
     suspects: tuple[Suspect, ...] = ()
@@ -104,7 +106,8 @@ def _check(
     return LabelIssues(
         question.name,
         folds=len(folds),
-        left_out=tuple(label for label, size in sizes.items() if 0 < size < MIN_FOLDS),
+        accuracy=float((probabilities.argmax(axis=1) == given).mean()),
+        left_out=tuple(label for label in sizes if label in answers and label not in kept),
         classes={
             label: Share(int((given[found] == number).sum()), int((given == number).sum()))
             for number, label in enumerate(kept)

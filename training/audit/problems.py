@@ -1,9 +1,10 @@
-"""What of the findings someone should act on, worst first."""
+"""What of the findings someone should look at, errors first."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
+from nlp_service.text.validation import MAX_CHARACTERS
 from training.audit.balance import RARE, Balance
 from training.audit.duplicates import Conflict, Duplicate, Duplicates
 from training.audit.entry import Entry
@@ -11,18 +12,18 @@ from training.audit.label_issues import LabelIssues
 from training.audit.overview import Overview
 from training.audit.schema import FAULTS, Fault, SchemaFault
 from training.audit.spread import Spread
+from training.audit.tables import listed
 
 Severity = Literal["error", "warning"]
 
 FAULT_NAMES: dict[Fault, str] = {
     "blank": "空白文本",
-    "too long": "超过 2,000 字",
+    "too long": f"超过 {MAX_CHARACTERS:,} 字",
     "lone surrogate": "孤立的代理码位",
     "control character": "控制字符",
     "personal data": "个人信息",
     "duplicate id": "重复的编号",
 }
-NAMED_IDS = 5
 EVEN = 0.1
 """Smallest class over the largest, below which a question is reported as imbalanced."""
 REPEATED_OPENING = 0.05
@@ -80,14 +81,14 @@ def _of_spread(spread: Sequence[Spread]) -> Iterable[str]:
     for kind, chinese in (("group", "分组"), ("product", "产品")):
         names = [f"{found.source}/{found.name}" for found in spread if found.kind == kind]
         if names:
-            yield f"{len(names)} 个{chinese}跨集合 · {kind}s in several splits: {len(names)} ({_named(names)})"
+            yield f"{len(names)} 个{chinese}跨集合 · {kind}s in several splits: {len(names)} ({listed(names)})"
 
 
 def _of_conflicts(conflicts: Sequence[Conflict], *, exact: bool) -> Iterable[str]:
     chinese, english = ("相同", "equal") if exact else ("近似", "similar")
     for question, number in Counter(found.question for found in conflicts if found.exact == exact).items():
-        ids = _ids([entry for found in conflicts if (found.exact, found.question) == (exact, question)
-                    for entry in found.entries])  # fmt: skip
+        part = [found for found in conflicts if found.exact == exact and found.question == question]
+        ids = _ids([entry for found in part for entry in found.entries])
         yield f"{question}:{chinese}文本标签不同 {number} 组 · {english} texts labelled differently: {number} ({ids})"
 
 
@@ -134,9 +135,4 @@ def _of_labels(issues: LabelIssues) -> Iterable[str]:
 
 
 def _ids(entries: Sequence[Entry]) -> str:
-    return _named(list(dict.fromkeys(entry.example.id for entry in entries)))
-
-
-def _named(names: Sequence[str]) -> str:
-    rest = len(names) - NAMED_IDS
-    return ", ".join(names[:NAMED_IDS]) + (f", … +{rest}" if rest > 0 else "")
+    return listed([entry.example.id for entry in entries])

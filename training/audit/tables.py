@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from training.audit.entry import Share
 
 CAP = 30
+NAMES = 5
 NONE = "无 · none"
 Cell = str | int | float | Share
 
@@ -32,6 +33,13 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[Cell]], *, cap: int |
     lines = [_line(headings), _line(rules), *(_line([_format(cell) for cell in row]) for row in shown)]
     rest = len(every) - len(shown)
     return "\n".join([*lines, *(["", f"… 另有 {rest:,} 条 · and {rest:,} more"] if rest else [])])
+
+
+def listed(names: Iterable[str]) -> str:
+    """The first five of the names, each once, and how many more there are."""
+    every = list(dict.fromkeys(names))
+    rest = len(every) - NAMES
+    return ", ".join(every[:NAMES]) + (f", … +{rest}" if rest > 0 else "")
 
 
 def _format(cell: Cell) -> str:

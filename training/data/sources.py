@@ -57,17 +57,22 @@ Record = TypeVar("Record", bound=BaseModel)
 
 def read_records(folder: Path, schema: type[Record]) -> list[Record]:
     """Every line of every JSONL file in `folder`, validated; raises DataError at the first bad line."""
-    records: list[Record] = []
-    for file in sorted(folder.glob("*.jsonl")):
-        for number, line in enumerate(file.read_text(encoding="utf-8").removesuffix("\n").split("\n"), start=1):
-            try:
-                records.append(schema.model_validate_json(line))
-            except ValidationError as error:
-                first = error.errors()[0]
-                place = ".".join(map(str, first["loc"])) or "record"
-                raise DataError(f"{file}:{number}: {place}: {first['msg']}") from error
+    records = [record for file in sorted(folder.glob("*.jsonl")) for record in read_lines(file, schema)]
     if not records:
         raise DataError(f"{folder}: no records")
+    return records
+
+
+def read_lines(file: Path, schema: type[Record]) -> list[Record]:
+    """Every line of a JSONL file, validated; raises DataError at the first bad line."""
+    records = []
+    for number, line in enumerate(file.read_text(encoding="utf-8").removesuffix("\n").split("\n"), start=1):
+        try:
+            records.append(schema.model_validate_json(line))
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"])) or "record"
+            raise DataError(f"{file}:{number}: {place}: {first['msg']}") from error
     return records
 
 
@@ -87,7 +92,7 @@ def reviews(folder: Path) -> Iterator[Example]:
     """Software reviews written for this project: sentiment and aspects of each."""
     for review in read_records(folder, Review):
         yield Example(
-            review.id, review.text, "reviews", {"sentiment": review.label}, dict(review.aspects), _slices(review)
+            review.id, review.text, "reviews", {"sentiment": review.label}, {**review.aspects}, _slices(review)
         )
 
 

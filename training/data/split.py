@@ -129,7 +129,7 @@ def _latest(examples: Sequence[Example], share: float) -> list[Split]:
 
 
 def _balanced(examples: Sequence[Example], share: float) -> list[Split]:
-    """Largest groups first, each to the split whose counts of labels it brings nearest to what that split should have."""
+    """Largest groups first, each to the split whose counts of labels it brings nearest to what they should be."""
     by_group: defaultdict[str, list[int]] = defaultdict(list)
     for index, example in enumerate(examples):
         by_group[example.group or f"text {hashlib.sha256(example.text.encode()).hexdigest()}"].append(index)
@@ -142,8 +142,7 @@ def _balanced(examples: Sequence[Example], share: float) -> list[Split]:
         """How much the squared distance from the wanted counts grows, each relative to what is wanted."""
         wanted = {label: shares[name] * total[label] for label in counts}
         return sum(
-            count * (2 * (have[name][label] - wanted[label]) + count) / wanted[label]
-            for label, count in counts.items()
+            count * (2 * (have[name][label] - wanted[label]) + count) / wanted[label] for label, count in counts.items()
         )
 
     result: list[Split] = ["train"] * len(examples)

@@ -25,7 +25,8 @@ class Table(BaseModel):
 
     path: Path
     task: Task
-    text_column: str
+    text_columns: tuple[str, ...] = Field(min_length=1)
+    """Joined by line breaks, such as a subject and a body."""
     label_column: str
     map: dict[str, str] = Field(default_factory=dict)
     """The table's label to the label that is learned; `-` leaves its rows out. Others keep their names."""
@@ -40,7 +41,8 @@ class Table(BaseModel):
 def table_examples(table: Table) -> Iterator[Example]:
     """The rows with a text and a label; raises DataError that names the file, the line and the column."""
     for number, row in _rows(table):
-        text, label = str(row[table.text_column] or "").strip(), str(row[table.label_column] or "").strip()
+        text = "\n".join(str(row[column] or "").strip() for column in table.text_columns).strip()
+        label = str(row[table.label_column] or "").strip()
         label = table.map.get(label, label)
         if not any(character.isalnum() for character in text) or not label or label == DROP:
             continue
@@ -67,7 +69,7 @@ def label_set(table: Table) -> tuple[str, ...]:
     counts = Counter(example.labels[table.task] for example in table_examples(table))
     if len(counts) < 2:
         raise DataError(
-            f"{table.path}: 至少需要两个标签 · at least two labels are needed in {table.label_column!r}, found {len(counts)}"
+            f"{table.path}: {table.label_column}: 至少要有两个标签 · two labels are needed at least, found {len(counts)}"
         )
     if rare := [f"{label} ({count})" for label, count in counts.items() if count < MIN_TEXTS]:
         raise DataError(
@@ -80,15 +82,14 @@ def label_set(table: Table) -> tuple[str, ...]:
 
 
 def _rows(table: Table) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    wanted = [table.text_column, table.label_column, *table.slice_columns]
+    wanted = [*table.text_columns, table.label_column, *table.slice_columns]
     wanted += [column for column in (table.group_column, table.time_column) if column]
     read = _jsonl if table.path.suffix.lower() in {".jsonl", ".ndjson"} else _csv
     try:
         for number, row in read(table.path):
             if missing := [column for column in wanted if column not in row]:
-                raise DataError(
-                    f"{table.path}:{number}: 缺少列 · no column {missing[0]!r}; 有 · there are: {', '.join(map(str, row))}"
-                )
+                there = ", ".join(map(str, row))
+                raise DataError(f"{table.path}:{number}: 缺少列 · no column {missing[0]!r}; 有 · there are: {there}")
             yield number, row
     except UnicodeDecodeError as error:
         raise DataError(f"{table.path}: 不是 UTF-8 · not UTF-8 at byte {error.start}") from error

@@ -1,7 +1,7 @@
 """All figures of one test set, ready for JSON.
 
-A figure with an interval is ``{"value", "low", "high"}`` (95 %, bootstrap over texts); one that the texts do not define,
-such as the recall of a class that does not occur, is None.
+A figure with an interval is ``{"value", "low", "high"}`` (95 %, bootstrap over texts); one that the texts do not
+define, such as the recall of a class that does not occur, is None.
 """
 
 from collections.abc import Mapping
@@ -29,6 +29,7 @@ def figures(scored: Scored) -> dict[str, Any]:
         "name": scored.name,
         "texts": len(scored.examples),
         "labels": list(scored.labels),
+        "measure": scored.measure,
         "accuracy": rounded(found.accuracy),
         scored.measure: rounded(headline(found)),
         **({"classes": _classes(found, scored)} if isinstance(found, ClassTotals) else {"aspects": _aspects(found)}),

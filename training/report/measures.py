@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from training.report.resampling import Resamples, Values, ratio
 from training.report.scored import Classes
@@ -26,7 +25,7 @@ class ClassTotals:
     @property
     def accuracy(self) -> Values:
         """Share of texts whose answer is right."""
-        return self.right.sum(axis=1) / self.actual.sum(axis=1)
+        return ratio(self.right.sum(axis=1), self.actual.sum(axis=1))
 
     @property
     def precision(self) -> Values:
@@ -46,7 +45,8 @@ class ClassTotals:
     @property
     def macro_f1(self) -> Values:
         """Mean F1 over the classes that occur, as `training.metrics.macro_f1`."""
-        return np.nansum(self.f1, axis=1) / (self.actual > 0).sum(axis=1)
+        occurring = (self.actual > 0).sum(axis=1).astype(np.float64)
+        return ratio(np.nansum(self.f1, axis=1), occurring)
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,14 @@ class AspectTotals:
     def of(cls, answers: Classes, truth: Classes, resamples: Resamples) -> "AspectTotals":
         """From answers and truth, both shape (texts, aspects)."""
         given, wanted, same = answers > 0, truth > 0, answers == truth
-        parts: tuple[NDArray[np.bool_], ...] = (given & wanted, same & wanted, given, wanted, same)
-        return cls(*map(resamples.totals, parts), texts=len(truth))
+        return cls(
+            found=resamples.totals(given & wanted),
+            right=resamples.totals(same & wanted),
+            answered=resamples.totals(given),
+            actual=resamples.totals(wanted),
+            exact=resamples.totals(same),
+            texts=len(truth),
+        )
 
     @property
     def mention_f1(self) -> Values:
@@ -85,12 +91,13 @@ class AspectTotals:
     def micro_f1(self) -> Values:
         """F1 of the pairs of aspect and polarity over all aspects, as `training.metrics.aspect_f1`."""
         pairs = self.answered.sum(axis=1) + self.actual.sum(axis=1)
-        return 2 * self.right.sum(axis=1) / np.maximum(pairs, 1)
+        return ratio(2 * self.right.sum(axis=1), np.maximum(pairs, 1.0))
 
     @property
     def accuracy(self) -> Values:
         """Share of all answers, one for each text and aspect, that are right."""
-        return self.exact.sum(axis=1) / (self.texts * self.exact.shape[1])
+        accuracy: Values = self.exact.sum(axis=1) / (self.texts * self.exact.shape[1])
+        return accuracy
 
 
 def totals(answers: Classes, truth: Classes, classes: int, resamples: Resamples) -> ClassTotals | AspectTotals:

@@ -1,7 +1,7 @@
 """Bootstrap over texts, for many figures at once.
 
-Figures here are computed from sums over texts. `Resamples.totals` gives these sums for the texts as they are (row 0) and
-for each bootstrap sample (the rows after it), so that a figure is one array operation over all rows.
+Figures here are computed from sums over texts. `Resamples.totals` gives these sums for the texts as they are (row 0)
+and for each bootstrap sample (the rows after it), so that a figure is one array operation over all rows.
 """
 
 import numpy as np
@@ -33,7 +33,9 @@ class Resamples:
 
 def ratio(numerator: Values, denominator: Values) -> Values:
     """Quotient; not a number where the denominator is 0."""
-    return np.divide(numerator, denominator, out=np.full(numerator.shape, np.nan), where=denominator > 0)
+    quotient = np.full(numerator.shape, np.nan)
+    np.divide(numerator, denominator, out=quotient, where=denominator > 0)
+    return quotient
 
 
 def figure(values: Values) -> Figure | None:

@@ -18,8 +18,8 @@ class Scored:
 
     `truth` holds class indexes, shape (texts,), for `aspects` (texts, aspects); `probabilities` (calibrated) and
     `uncalibrated` (temperature 1) have the shape (texts, labels), for `aspects` (texts, aspects, labels) with `absent`
-    as the first label. Answers whose confidence is below `threshold` are passed to a person. An aspect is spoken of when
-    the probability that it is not absent reaches `presence_threshold`.
+    as the first label. Answers whose confidence is below `threshold` are passed to a person. An aspect is spoken of
+    when the probability that it is not absent reaches `presence_threshold`.
 
     Raises ValueError when there is no text, or when the parts do not fit together.
     """
@@ -67,6 +67,7 @@ class Scored:
     def answers_of(self, probabilities: Probabilities) -> Classes:
         """The answers that other probabilities for such texts amount to."""
         if self.task != "aspects":
-            return probabilities.argmax(axis=-1)
+            likeliest: Classes = probabilities.argmax(axis=-1)
+            return likeliest
         opinion = probabilities[..., 1:].argmax(axis=-1) + 1
         return np.where(1 - probabilities[..., 0] >= self.presence_threshold, opinion, 0)
