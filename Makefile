@@ -52,12 +52,11 @@ lint: $(INSTALLED) ## ruff 与 mypy · ruff and mypy
 demo: seed ## 真实评论与示例反馈 · real reviews and sample feedback
 	@$(BIN)/python -m demo
 
-bench: $(BUNDLES) ## 速度与质量对比 · speed and quality beside peers
-	@$(BIN)/python -m benchmarks.quality
+bench: $(BUNDLES) ## 与同类对比速度 · speed beside peers
 	@$(BIN)/python -m benchmarks.http_speed
 
 train: $(INSTALLED) ## 重新训练 feedback 编码器(两核约 40 分钟) · retrain, forty minutes on two cores
-	@$(BIN)/python -m training run training/configs/feedback.toml
+	@$(BIN)/python -m training run feedback
 
 clean: ## 删除虚拟环境与构建结果(数据库保留) · remove environment and builds, keep the database
 	rm -rf $(VENV) var/bundles var/base var/wheels

@@ -48,7 +48,7 @@ def show_reviews(engine: Engine, reviews: list[Example]) -> None:
     seconds = time.perf_counter() - started
     labels = Counter(sentiment.label for sentiment, _ in answers)
     right = sum(
-        (sentiment.score > 0) == (review.label == "positive")
+        (sentiment.score > 0) == (review.labels["sentiment"] == "positive")
         for (sentiment, _), review in zip(answers, reviews, strict=True)
     )
     counts = ", ".join(f"{label} {labels[label]}" for label in ("negative", "neutral", "positive"))

@@ -56,15 +56,16 @@ def audit(
     from training.bundled import BundledVectors
 
     places = _places(home)
-    splits = prepare(_config(what, source))
+    config = _config(what, source)
     vectors = BundledVectors(places.bundles / read_release(places.bundles).serving[SEARCH])
-    found = run_audit(splits, vectors.of)
+    by_product = {name for name, rule in config.split.items() if rule.by == "product"}
+    found = run_audit(prepare(config), vectors.of, by_product=by_product)
     report.parent.mkdir(parents=True, exist_ok=True)
     write_markdown(found, report, show_text=show_text)
     for problem in found.problems:
         console.print(f"[{'red' if problem.severity == 'error' else 'yellow'}]!][/] {escape(problem.message)}")
     console.print(f"[green]✓[/green] {report}")
-    if any(problem.severity == "error" for problem in found.problems):
+    if found.has_errors:
         raise typer.Exit(1)
 
 

@@ -75,6 +75,9 @@ class Review(_Strict):
     """When an answer is passed to a person."""
 
     precision: float = Field(ge=0.5, lt=1)
+    """Of the answers above the threshold, on the validation split."""
+    sources: tuple[str, ...] = ()
+    """Calibrate on these where they label the task; empty: on all. What the service reads should look like them."""
 
 
 class TrainingConfig(_Strict):

@@ -39,7 +39,9 @@ class MultiTaskEncoder(nn.Module):
         """With untrained heads for the tasks of `label_sets`."""
         hidden = transformer.config.hidden_size
         head = AttentionHead if architecture.pooling == "attention" else MeanHead
-        heads: dict[str, nn.Module] = {task: head(hidden, OUTPUTS[task], len(labels)) for task, labels in label_sets.items()}
+        heads: dict[str, nn.Module] = {
+            task: head(hidden, OUTPUTS[task], len(labels)) for task, labels in label_sets.items()
+        }
         return cls(transformer, nn.ModuleDict(heads), architecture)
 
     @property

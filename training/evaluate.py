@@ -6,12 +6,19 @@ from numpy.typing import NDArray
 from training.metrics import accuracy, aspect_f1, expected_calibration_error, macro_f1
 
 
-def summary(probabilities: NDArray[np.float32], truth: NDArray[np.int64], threshold: float) -> dict[str, float]:
-    """Figures of calibrated probabilities, shape (texts, outputs, labels), against truth, shape (texts, outputs)."""
+def summary(
+    probabilities: NDArray[np.float32], truth: NDArray[np.int64], threshold: float, presence: float = 0.5
+) -> dict[str, float]:
+    """Figures of calibrated probabilities, shape (texts, outputs, labels), against truth, shape (texts, outputs).
+
+    With several outputs the first label means absent, and one is present from the probability `presence` on.
+    """
     flat, classes = probabilities.reshape(-1, probabilities.shape[-1]), truth.ravel()
     figures = {"texts": float(len(truth)), "ece": round(expected_calibration_error(flat, classes), 4)}
     if truth.shape[1] > 1:
-        return figures | {"micro_f1": round(aspect_f1(probabilities.argmax(-1), truth), 4)}
+        opinions = probabilities[..., 1:].argmax(-1) + 1
+        answers = np.where(1 - probabilities[..., 0] >= presence, opinions, 0)
+        return figures | {"micro_f1": round(aspect_f1(answers, truth), 4)}
     answered = flat.max(axis=1) >= threshold
     right = flat.argmax(axis=1) == classes
     return figures | {

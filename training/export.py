@@ -103,7 +103,7 @@ def export_head(
 ) -> None:
     """Calibrate a head, measure it and write ``heads/<task>``; `encoder` has `name` and `fingerprint`."""
     labels = label_sets(config)[task]
-    validation = [example for example in splits["validation"] if example.has(task)]
+    validation = _calibration_set(task, config, splits["validation"])
     logits = head.logits(vectors.of([example.text for example in validation]))
     truth = np.array([targets(example, task, labels) for example in validation], np.int64)
     temperature = round(fit_temperature(logits.reshape(-1, len(labels)), truth.ravel()), 4)
@@ -122,7 +122,7 @@ def export_head(
             part = [example for example in examples if example.source == source]
             probabilities = softmax(head.logits(vectors.of([example.text for example in part])) / temperature)
             answers = np.array([targets(example, task, labels) for example in part], np.int64)
-            metrics[f"{source}/{name}"] = summary(probabilities, answers, threshold)
+            metrics[f"{source}/{name}"] = summary(probabilities, answers, threshold, presence)
             console.print(f"  {task} · {source}/{name}: {_brief(metrics[f'{source}/{name}'])}")
     folder = models_dir / "heads" / task
     folder.mkdir(parents=True, exist_ok=True)
@@ -142,6 +142,12 @@ def export_head(
     _write_json(folder / "head.json", description)
     _write_json(folder / "metrics.json", {"summary": metrics})
     (folder / "README.md").write_text(head_card(description, metrics), encoding="utf-8")
+
+
+def _calibration_set(task: Task, config: TrainingConfig, validation: Sequence[Example]) -> list[Example]:
+    labelled = [example for example in validation if example.has(task)]
+    chosen = [example for example in labelled if example.source in config.review.sources]
+    return chosen or labelled
 
 
 class TorchVectors:

@@ -9,7 +9,7 @@ from nlp_service.inference.bundle import HeadBundle, read_bundle
 from nlp_service.inference.head import WEIGHTS_FILE
 from training.build.bundles import Builder
 from training.bundled import BundledModels
-from training.config import Review, TrainingConfig
+from training.config import TrainingConfig
 from training.export import export_head
 from training.heads import LinearHead
 from training.judge import evaluate
@@ -23,7 +23,7 @@ def recalibrate(folder: Path, places: Places, precision: float) -> None:
     """Rewrite the heads of the candidate in `folder`, their bundles, and its report; weights stay as they are."""
     candidate = read_candidate(folder)
     config = TrainingConfig.model_validate_json((folder / CONFIG_FILE).read_text("utf-8"))
-    config = config.model_copy(update={"review": Review(precision=precision)})
+    config = config.model_copy(update={"review": config.review.model_copy(update={"precision": precision})})
     splits = prepare(config)
     models = BundledModels([folder / "bundles", places.bundles], candidate.parts)
     for task, head in models.heads.items():

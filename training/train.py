@@ -8,10 +8,10 @@ import hashlib
 import json
 import random
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -97,7 +97,7 @@ def train(
         adapted = open_for_tuning(model, config.architecture)
         _run_stage(config, stage, model, sets, folder)
         if adapted:
-            model.transformer = model.transformer.merge_and_unload()
+            model.transformer = cast(Any, model.transformer).merge_and_unload()
         partial = folder / "trained.partial"
         torch.save(model.cpu().state_dict(), partial)
         partial.rename(finished)
@@ -142,7 +142,9 @@ class EncodedSets:
     ) -> None:
         self.pad: int = tokenizer.pad_token_id
         self._sets = label_sets(config)
-        self._encode = lambda text: shorten(tokenizer(prefix + text)["input_ids"], config.optimisation.max_tokens)
+        self._encode: Callable[[str], list[int]] = lambda text: shorten(
+            tokenizer(prefix + text)["input_ids"], config.optimisation.max_tokens
+        )
         self.train = self._training_rows(stage, splits["train"], random.Random(config.seed))
         self.validation = [self._row(example) for example in splits["validation"]] if stage.patience else []
 
@@ -186,6 +188,7 @@ def _run_stage(config: TrainingConfig, stage: Stage, model: MultiTaskEncoder, se
         "prediction_loss_only": True,
         "load_best_model_at_end": True,
         "metric_for_best_model": "loss",
+        "restore_callback_states_from_checkpoint": True,  # else a resumed run has its whole patience again
     }
     arguments = TrainingArguments(
         output_dir=str(folder / "checkpoints"),
@@ -218,7 +221,7 @@ def _run_stage(config: TrainingConfig, stage: Stage, model: MultiTaskEncoder, se
         optimizers=(_optimiser(model, stage.learning_rate, optimisation), None),
         callbacks=[EarlyStoppingCallback(stage.patience)] if stage.patience else [],
     )
-    resume = _drop_unfinished(folder / "checkpoints")
+    resume = drop_unfinished(folder / "checkpoints")
     note = " · 继续 · resuming" if resume else ""
     console.print(f"{stage.name}: {len(sets.train):,} 条 · texts an epoch, {steps:,} 步 · steps{note}")
     trainer.train(resume_from_checkpoint=resume)
@@ -244,11 +247,11 @@ def _optimiser(model: MultiTaskEncoder, learning_rate: float, settings: Optimisa
 def has_bf16() -> bool:
     """Whether this machine multiplies bfloat16 matrices in hardware; elsewhere training runs in float32."""
     if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
-def _drop_unfinished(checkpoints: Path) -> bool:
+def drop_unfinished(checkpoints: Path) -> bool:
     """Delete checkpoints whose writing was interrupted; the state is written last. True when one is left."""
     complete = False
     for checkpoint in checkpoints.glob("checkpoint-*"):

@@ -51,6 +51,11 @@ class Review(_Record):
     label: Polarity
     aspects: dict[Aspect, Polarity]
 
+    @property
+    def polarities(self) -> dict[str, str]:
+        """Aspect to polarity."""
+        return {str(aspect): str(polarity) for aspect, polarity in self.aspects.items()}
+
 
 Record = TypeVar("Record", bound=BaseModel)
 
@@ -92,7 +97,7 @@ def reviews(folder: Path) -> Iterator[Example]:
     """Software reviews written for this project: sentiment and aspects of each."""
     for review in read_records(folder, Review):
         yield Example(
-            review.id, review.text, "reviews", {"sentiment": review.label}, {**review.aspects}, _slices(review)
+            review.id, review.text, "reviews", {"sentiment": review.label}, review.polarities, _slices(review)
         )
 
 

@@ -15,7 +15,7 @@ from training.registry.gate import GateConfig, Refusal, decide
 from training.registry.install import fetch_description, install, staging, verify_installed
 from training.registry.locking import exclusive
 from training.registry.tracking import has_store, open_client
-from training.registry.versions import CHAMPION, align, find_version, record_decision, targets
+from training.registry.versions import CANDIDATE, CHAMPION, align, find_version, record_decision, targets
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,11 @@ def promote(
         with open_client(var_dir) as client, staging(bundles) as stage:
             release = read_release(bundles)
             align(client, release)
-            chosen = find_version(client, target, version)
-            previous = targets(client)[target].get(CHAMPION, "")
+            aliases = targets(client).get(target, {})
+            chosen, previous = (
+                find_version(client, target, version or aliases.get(CANDIDATE)),
+                aliases.get(CHAMPION, ""),
+            )
             candidate, comparison = fetch_description(client, chosen, stage)
             promoted = release.changed("promote", target, candidate.parts, chosen.source)
             if promoted is release:

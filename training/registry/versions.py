@@ -71,18 +71,13 @@ def targets(client: "MlflowClient") -> dict[str, dict[str, str]]:
     }
 
 
-def find_version(client: "MlflowClient", target: str, wanted: str | None) -> Registered:
-    """The version that is `wanted` (its number, or the candidate's version), or has the alias `candidate`.
-
-    Raises RegistryError when there is none.
-    """
-    asked = wanted or targets(client).get(target, {}).get(CANDIDATE)
+def find_version(client: "MlflowClient", target: str, asked: str | None) -> Registered:
+    """The version of this number, or of this candidate's version; raises RegistryError when there is none."""
     for version in versions_of(client, target):
         if asked in {version.number, version.version}:
             return version
     raise RegistryError(
-        f"{target}: 没有登记的{'版本 ' + wanted if wanted else '候选'} · no registered "
-        f"{'version ' + wanted if wanted else 'candidate'}"
+        f"{target}: 没有登记的候选或版本 · no such candidate or version is registered: {asked or CANDIDATE}"
     )
 
 
@@ -110,7 +105,7 @@ def _serving(versions: list[Registered], release: Release) -> Registered | None:
         version.number: sum(release.serving.get(part) == folder for part, folder in version.parts.items())
         for version in versions
     }
-    serving = [version for version in versions if served.get(version.number)]
+    serving = [version for version in versions if served[version.number]]
     return max(serving, key=lambda version: (served[version.number], int(version.number)), default=None)
 
 

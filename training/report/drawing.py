@@ -60,7 +60,7 @@ def quiet(axes: Axes, grid: str) -> None:
 def percent(axes: Axes, axis: str) -> None:
     """Write shares along ``x`` or ``y`` as percentages."""
     chosen = axes.xaxis if axis == "x" else axes.yaxis
-    chosen.set_major_formatter(PercentFormatter(1, decimals=None, symbol=" %"))
+    chosen.set_major_formatter(PercentFormatter(1))
 
 
 def draw_bars(axes: Axes, bars: Sequence[Bar], names: Names, measure: str) -> None:

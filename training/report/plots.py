@@ -29,6 +29,7 @@ from training.report.fonts import Names
 MAX_WRITTEN = 12
 """Cells of larger confusion matrices are shown by colour alone."""
 FIELD_GAP = 0.6
+FEW_POINTS = 10
 MEASURES = {"macro_f1": "macro-F1", "micro_f1": "micro-F1", "f1": "F1", "mention_f1": "F1 of mentions"}
 
 
@@ -96,15 +97,16 @@ def risk_coverage(points: Sequence[Mapping[str, float]], review: Mapping[str, An
     figure = canvas(6.4, 4.0, "Risk and coverage: errors among the surest answers", key)
     axes = figure.add_subplot()
     coverage, risk = [point["coverage"] for point in points], [point["risk"] for point in points]
-    axes.plot(coverage, risk, color=BLUE, linewidth=1.8)
+    axes.plot(coverage, risk, color=BLUE, linewidth=1.8, marker="." if len(points) < FEW_POINTS else "")
     _mark_threshold(axes, review)
     axes.set_xlim(0, 1.02)
-    axes.set_ylim(0, max(0.05, 1.25 * max([*risk, 0.0])))
+    axes.set_ylim(0, max(0.05, min(1.1 * max([*risk, 0.0]), 1.02)))
     axes.set_xlabel("share of answers given (coverage)", fontsize=9, color=INK)
     axes.set_ylabel("wrong among them (risk)", fontsize=9, color=INK)
     percent(axes, "x")
     percent(axes, "y")
     quiet(axes, "both")
+    figure.legend(loc="outside lower right", frameon=False, fontsize=8.5, labelcolor=INK)
     save(figure, file)
 
 
@@ -116,7 +118,6 @@ def _mark_threshold(axes: Axes, review: Mapping[str, Any]) -> None:
         places, heights = [coverage], [1 - precision]
     axes.vlines(places, 0, heights, color=VERMILLION, linestyle=":", linewidth=1.4)
     axes.plot(places, heights, "o", color=VERMILLION, markersize=7, clip_on=False, label=text)
-    axes.legend(loc="upper left", frameon=False, fontsize=9, labelcolor=INK)
 
 
 def class_bars(classes: Sequence[Mapping[str, Any]], measure: str, names: Names, key: str, file: Path) -> None:

@@ -22,7 +22,7 @@ from training.console import console
 from training.encoder import load_transformer, mean_pool
 from training.search.config import SearchConfig
 from training.search.pairs import Triplet
-from training.train import has_bf16, pad_batch, shorten
+from training.train import drop_unfinished, has_bf16, pad_batch, shorten
 
 NO_NEGATIVE = -1
 
@@ -131,7 +131,7 @@ def train_search(config: SearchConfig, base: Path, triplets: Sequence[Triplet], 
         data_collator=CollateTriplets(tokenizer.pad_token_id, config.negatives),
     )
     console.print(f"search: {len(rows):,} 组 · triplets, {steps:,} 步 · steps")
-    trainer.train(resume_from_checkpoint=any((folder / "checkpoints").glob("checkpoint-*/trainer_state.json")))
+    trainer.train(resume_from_checkpoint=drop_unfinished(folder / "checkpoints"))
     (folder / "log.json").write_text(json.dumps(trainer.state.log_history, indent=1), encoding="utf-8")
     partial = folder / "trained.partial"
     torch.save(transformer.cpu().state_dict(), partial)

@@ -79,7 +79,10 @@ def own_pairs(wordings: Sequence[Wordings], split: Split) -> PairSet:
             for other in group.different:
                 rows.append((text, other, False))
     return PairSet(
-        f"wordings/{split}", [row[0] for row in rows], [row[1] for row in rows], np.array([row[2] for row in rows], bool)
+        f"wordings/{split}",
+        [row[0] for row in rows],
+        [row[1] for row in rows],
+        np.array([row[2] for row in rows], bool),
     )
 
 

@@ -12,7 +12,7 @@ from tests.training.registry.conftest import comparison_of, fingerprint, write_c
 from training.registry.comparison import write_comparison
 from training.registry.errors import RegistryError
 from training.registry.register import register
-from training.registry.tracking import open_client
+from training.registry.tracking import experiment_id, open_client
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:sqlalchemy.exc.SADeprecationWarning")
 MODEL, VERSION = "nlp-service.classify", "2026.02.02-aaaaaa"
@@ -37,6 +37,10 @@ def aliases(var: Path) -> dict[str, str]:
 def test_a_registered_candidate_has_the_alias(candidate: Path, var: Path) -> None:
     number = register(candidate, var)
     assert aliases(var) == {"candidate": number}
+
+
+def test_a_registered_run_is_finished(candidate: Path, var: Path) -> None:
+    assert run_of(var, register(candidate, var)).info.status == "FINISHED"
 
 
 def test_the_run_has_the_parameters(candidate: Path, var: Path) -> None:
@@ -163,6 +167,12 @@ def interrupted(candidate: Path, var: Path) -> None:
 def test_an_interrupted_registering_leaves_no_alias_and_no_version(var: Path) -> None:
     with open_client(var) as client:
         assert (aliases(var), client.search_model_versions(f"name = '{MODEL}'")) == ({}, [])
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_the_run_of_an_interrupted_registering_is_marked(var: Path) -> None:
+    with open_client(var) as client:
+        assert [run.info.status for run in client.search_runs([experiment_id(client, var)])] == ["FAILED"]
 
 
 @pytest.mark.usefixtures("interrupted")

@@ -12,7 +12,8 @@ from training.report.scored import Probabilities, Scored
 def certain(classes: Sequence[int] | NDArray[np.int64], width: int, confidence: float = 1.0) -> Probabilities:
     """Probabilities that give `classes` this confidence and share the rest among the others."""
     rest = (1 - confidence) / (width - 1)
-    return (np.eye(width)[np.asarray(classes)] * (confidence - rest) + rest).astype(np.float32)
+    probabilities: Probabilities = (np.eye(width)[np.asarray(classes)] * (confidence - rest) + rest).astype(np.float32)
+    return probabilities
 
 
 def scored(

@@ -11,7 +11,7 @@ from training.report.markdown import write_report
 from training.report.robustness import robustness
 from training.report.scored import Scored
 
-SECRET = "退款单号八八六三 secret words of a customer"
+PRIVATE = "退款单号八八六三 secret words of a customer"
 LINK = re.compile(r"\]\(([^)]*)\)")
 TICKETS = tickets(80)
 REVIEWS = reviews([{"speed": 1}, {}], [{"speed": 1}, {"price": 2}])
@@ -20,7 +20,7 @@ CUSTOM = scored(
     certain([0, 1, 0], 2),
     labels=("故障|报错", "需\n求*"),
     name="我的|数据/test",
-    texts=[SECRET, f"{SECRET} 2", f"3 {SECRET}"],
+    texts=[PRIVATE, f"{PRIVATE} 2", f"3 {PRIVATE}"],
     slices=[{"地区|": "华<b>北"}] * 3,
 )
 
@@ -126,9 +126,9 @@ def test_all_figures_are_in_the_json(report: Path) -> None:
     assert content["quantised_loss"]["classify"] == {"macro-F1": 0.0021}
 
 
+@pytest.mark.usefixtures("own_fonts")
 def test_labels_that_a_plot_cannot_show_are_explained(tmp_path: Path) -> None:
-    strange = scored([0, 1], certain([0, 1], 2), labels=("a\U0010fffd|", "b"))
-    assert "图例 · In the plots: label 1: a\\|; label 2: b." in written(tmp_path / "report", strange)
+    assert "图例 · In the plots: label 1: 故障\\|报错; label 2: 需 求\\*." in written(tmp_path / "report", CUSTOM)
 
 
 def test_one_text_and_missing_classes_are_reported(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import matplotlib
 import numpy as np
@@ -80,11 +79,11 @@ def test_the_threshold_is_marked_on_the_curve(tmp_path: Path) -> None:
     assert vermillion(0.6) > vermillion(2.0) + 50
 
 
-def test_names_that_no_font_has_are_explained(tmp_path: Path) -> None:
-    found: dict[str, Any] = figures(scored([0, 1], certain([0, 1], 2), labels=("a\U0010fffd", "b")))
-    drawn = SetPlots(found, 1, tmp_path)
+@pytest.mark.usefixtures("own_fonts")
+def test_chinese_labels_are_numbered_and_explained_where_no_font_has_them(tmp_path: Path) -> None:
+    drawn = SetPlots(figures(scored([0, 1], certain([0, 1], 2), labels=("故障", "需求"))), 1, tmp_path)
     drawn.confusion()
-    assert drawn.legend == {"label 1": "a\U0010fffd", "label 2": "b"}
+    assert drawn.legend == {"label 1": "故障", "label 2": "需求"}
 
 
 def test_sets_of_like_names_have_files_of_their_own(tmp_path: Path) -> None:
