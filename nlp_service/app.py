@@ -13,7 +13,7 @@ from nlp_service import __version__
 from nlp_service.api import classify, embeddings, health, knowledge, models, problems, search, sentiment
 from nlp_service.api.metrics import EncoderMetrics
 from nlp_service.api.middleware import BodyLimits, RequestContext
-from nlp_service.errors import BundleError
+from nlp_service.errors import ServiceError
 from nlp_service.inference.encoder import Vectors
 from nlp_service.inference.engine import Engine
 from nlp_service.inference.live import LiveEngine, keep_engine
@@ -80,13 +80,16 @@ def _start(settings: Settings, given: Engine | None) -> LiveEngine:
 
 
 async def _follow(live: LiveEngine) -> None:
-    """Take what is promoted within a second; keep the old models when the new ones do not load."""
+    """Take what is promoted within a second; keep the old models when the new ones do not load.
+
+    With too much waiting for an encoder it tries again.
+    """
     while True:
         await asyncio.sleep(WATCH_SECONDS)
         if live.changed:
             try:
                 await run_in_threadpool(live.reload)
-            except BundleError as error:
+            except ServiceError as error:
                 log.error("models not reloaded", reason=str(error))
 
 

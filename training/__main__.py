@@ -37,6 +37,17 @@ Source = Annotated[
     list[str] | None,
     typer.Option(help="另一数据源 · another source, as NAME=PATH: aspect_polarity=FILE.csv, intents=FILE.csv"),
 ]
+DataFile = Annotated[
+    Path | None, typer.Option(exists=True, dir_okay=False, help="自己的标注 · your labels: CSV, TSV, JSONL")
+]
+TextColumns = Annotated[list[str] | None, typer.Option(help="文本列,可多次 · text column; repeat to join")]
+LabelColumn = Annotated[str, typer.Option(help="标签列 · label column")]
+Mapping = Annotated[
+    list[str] | None, typer.Option("--map", help="改名 原标签=新标签,=- 为丢弃 · rename OLD=NEW; =- leaves out")
+]
+GroupColumn = Annotated[str, typer.Option(help="同值不跨集合 · rows of one value stay in one split")]
+TimeColumn = Annotated[str, typer.Option(help="按时间划分 · split by time")]
+SliceColumns = Annotated[list[str] | None, typer.Option(help="分片统计 · break results down by it")]
 TARGET_HELP = "任务,或带全部任务头的编码器 · a task, or an encoder with all its heads: classify, feedback, search"
 Target = Annotated[str, typer.Argument(help=TARGET_HELP)]
 
@@ -47,6 +58,12 @@ def audit(
     home: Home = Path(),
     report: Annotated[Path, typer.Option(help="报告 · Markdown file")] = Path("var/audit.md"),
     source: Source = None,
+    data: DataFile = None,
+    text_column: TextColumns = None,
+    label_column: LabelColumn = "label",
+    map_: Mapping = None,
+    group_column: GroupColumn = "",
+    time_column: TimeColumn = "",
     show_text: Annotated[bool, typer.Option(help="报告中显示文本 · show texts in the report")] = True,
 ) -> None:
     """审查数据:格式、重复、矛盾与可疑标注、失衡、泄漏 · check the data; exits with 1 when there is an error."""
@@ -56,7 +73,8 @@ def audit(
     from training.bundled import BundledVectors
 
     places = _places(home)
-    config = _config(what, source)
+    table = _table(what, data, text_column, label_column, map_, group_column, time_column, None)
+    config = _config(what, source, table)
     vectors = BundledVectors(places.bundles / read_release(places.bundles).serving[SEARCH])
     by_product = {name for name, rule in config.split.items() if rule.by == "product"}
     found = run_audit(prepare(config), vectors.of, by_product=by_product)
@@ -111,15 +129,13 @@ def run(
     what: What,
     home: Home = Path(),
     source: Source = None,
-    data: Annotated[Path | None, typer.Option(exists=True, help="自己的标注 · your labels: CSV, TSV, JSONL")] = None,
-    text_column: Annotated[list[str] | None, typer.Option(help="文本列,可多次 · text column; repeat to join")] = None,
-    label_column: Annotated[str, typer.Option(help="标签列 · label column")] = "label",
-    map_: Annotated[
-        list[str] | None, typer.Option("--map", help="改名 原标签=新标签,=- 为丢弃 · rename OLD=NEW; =- leaves out")
-    ] = None,
-    group_column: Annotated[str, typer.Option(help="同值不跨集合 · rows of one value stay in one split")] = "",
-    time_column: Annotated[str, typer.Option(help="按时间划分 · split by time")] = "",
-    slice_column: Annotated[list[str] | None, typer.Option(help="分片统计 · break results down by it")] = None,
+    data: DataFile = None,
+    text_column: TextColumns = None,
+    label_column: LabelColumn = "label",
+    map_: Mapping = None,
+    group_column: GroupColumn = "",
+    time_column: TimeColumn = "",
+    slice_column: SliceColumns = None,
     own_encoder: Annotated[
         bool, typer.Option("--own-encoder", help="为该任务单独微调编码器 · fine-tune an encoder for this task alone")
     ] = False,
@@ -139,18 +155,7 @@ def run(
     if what == "search":
         folder = _run_search(places, source, set_, faq)
     else:
-        table = None
-        if data is not None:
-            table = Table(
-                path=data,
-                task=_task(what),
-                text_columns=tuple(text_column or ["text"]),
-                label_column=label_column,
-                map=dict(_pair(entry, "--map") for entry in map_ or []),
-                group_column=group_column,
-                time_column=time_column,
-                slice_columns=tuple(slice_column or []),
-            )
+        table = _table(what, data, text_column, label_column, map_, group_column, time_column, slice_column)
         config = _config(what, source, table, own_encoder=own_encoder, with_project_data=with_project_data)
         folder = _run(config, places)
     if register_it:
@@ -284,6 +289,30 @@ def _config(
         return load_config(file, sources)
     project = load_config(CONFIGS / "feedback.toml", sources)
     return table_config(project, _task(what), table, own_encoder=own_encoder, with_project_data=with_project_data)
+
+
+def _table(
+    what: str,
+    data: Path | None,
+    text_columns: list[str] | None,
+    label_column: str,
+    renames: list[str] | None,
+    group_column: str,
+    time_column: str,
+    slice_columns: list[str] | None,
+) -> Table | None:
+    if data is None:
+        return None
+    return Table(
+        path=data,
+        task=_task(what),
+        text_columns=tuple(text_columns or ["text"]),
+        label_column=label_column,
+        map=dict(_pair(entry, "--map") for entry in renames or []),
+        group_column=group_column,
+        time_column=time_column,
+        slice_columns=tuple(slice_columns or []),
+    )
 
 
 def _task(name: str) -> Task:

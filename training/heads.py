@@ -26,7 +26,7 @@ class LinearHead:
     def logits(self, vectors: Vectors) -> NDArray[np.float32]:
         """Shape (texts, outputs, labels)."""
         flat: NDArray[np.float32] = vectors @ self.weight.T + self.bias
-        return flat.reshape(len(vectors), self.outputs, -1)
+        return flat.reshape(len(vectors), self.outputs, len(self.bias) // self.outputs)
 
 
 def fit_head(train: Vectors, truth: Classes, validation: Vectors, validation_truth: Classes, labels: int) -> LinearHead:

@@ -204,20 +204,18 @@ def _comparison(models: BundledModels, test: Sequence[Example], places: Places) 
     texts = _speed_texts(test)
     tasks: dict[str, TaskComparison] = {}
     for task, head in models.heads.items():
-        if task not in champion.heads:
-            continue
         examples = [example for example in test if example.has(task)]
         asked = [example.text for example in examples]
-        labels, other = head.bundle.labels, champion.heads[task].bundle.labels
-        theirs, mine = champion.milliseconds(task, texts), models.milliseconds(task, texts)
+        labels = head.bundle.labels
+        serves = task in champion.heads
         tasks[task] = compare(
             task,
             labels,
-            other,
+            champion.heads[task].bundle.labels if serves else (),
             examples,
             _truth(examples, task, labels),
             models.probabilities(task, asked),
-            champion.probabilities(task, asked),
-            slower=mine / theirs,
+            champion.probabilities(task, asked) if serves else None,
+            slower=models.milliseconds(task, texts) / champion.milliseconds(task, texts) if serves else 1.0,
         )
     return Comparison(champion=serving, tasks=tasks)

@@ -24,6 +24,8 @@ def table_config(
     if table is not None:
         if task == "aspects":
             raise DataError("aspects: 一列标签不够 · a table of one label a row cannot hold them")
+        if table.group_column and table.time_column:
+            raise DataError(f"{table.path}: 按组与按时间只能选一种 · split by group or by time, not both")
         found = label_set(table)
         if with_project_data and found != LABELS[task]:
             raise DataError(

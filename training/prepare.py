@@ -23,9 +23,15 @@ def prepare(config: TrainingConfig) -> dict[Split, list[Example]]:
 
 
 def without_texts_of(examples: Sequence[Example], measured: Path) -> list[Example]:
-    """The examples whose text is no part of a text in `measured`, white space and a byte order mark aside."""
+    """The examples whose text is no part of a text in `measured`, white space and a byte order mark aside.
+
+    Raises DataError when `measured` has no such column.
+    """
     with measured.open(encoding="utf-8-sig", newline="") as stream:
-        known = "\n".join(_flat(row["text"]) for row in csv.DictReader(stream))
+        reader = csv.DictReader(stream)
+        if "text" not in (reader.fieldnames or ()):
+            raise sources.DataError(f"{measured}: needs the column text")
+        known = "\n".join(_flat(row["text"]) for row in reader)
     return [example for example in examples if _flat(example.text) not in known]
 
 

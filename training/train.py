@@ -94,6 +94,7 @@ def train(
             model.load_state_dict(torch.load(finished, weights_only=True))
             continue
         sets = EncodedSets(config, stage, tokenizer, prefix, splits)
+        set_seed(config.seed)  # what LoRA begins with must not hang on whether the last stage was trained or loaded
         adapted = open_for_tuning(model, config.architecture)
         _run_stage(config, stage, model, sets, folder)
         if adapted:

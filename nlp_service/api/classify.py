@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from nlp_service.api.deps import PROBLEMS, EngineDep, ModelInfo
 from nlp_service.api.encoding import encode
@@ -46,11 +46,6 @@ class ClassifyRequest(Request):
         }
     )
 
-    @model_validator(mode="after")
-    def _bounded(self) -> "ClassifyRequest":
-        check_explained(self.explain, len(self.tickets), "tickets")
-        return self
-
 
 class SeverityResult(BaseModel):
     """How badly the author is hindered, as the text tells it."""
@@ -85,6 +80,7 @@ class ClassifyResponse(BaseModel):
 @router.post("/v1/classify", responses=PROBLEMS, response_model_exclude_none=True)
 async def classify(request: ClassifyRequest, engine: EngineDep) -> ClassifyResponse:
     """工单分类与分诊 · fault, feature request, question or other; how badly it hurts, who answers it, and by when."""
+    check_explained(request.explain, len(request.tickets), "tickets")
     _check_reports(request, engine)
     encoded = await encode(
         engine, [ticket.text for ticket in request.tickets], ("classify", "severity"), explain=request.explain

@@ -55,8 +55,8 @@ class InfluenceOut(BaseModel):
 
 
 def check_explained(explain: bool, texts: int, field: str) -> None:
-    """Raise ValueError when more texts are to be explained than a request may ask for."""
+    """Raise InvalidText naming `field` when more texts are to be explained than a request may ask for."""
     if explain and texts > MAX_EXPLAINED:
-        raise ValueError(
-            f"{field}: explain 时最多 {MAX_EXPLAINED} 条 · at most {MAX_EXPLAINED} with explain, {texts} were given"
+        raise InvalidText(
+            f"explain 时最多 {MAX_EXPLAINED} 条 · at most {MAX_EXPLAINED} with explain, {texts} were given", field=field
         )

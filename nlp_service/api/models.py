@@ -4,7 +4,7 @@ from fastapi import APIRouter, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 
-from nlp_service.api.deps import PROBLEM, EngineDep, LiveEngineDep
+from nlp_service.api.deps import PROBLEM, PROBLEMS, EngineDep, LiveEngineDep
 from nlp_service.api.problems import problem
 from nlp_service.errors import BundleError
 from nlp_service.inference.bundle import EncoderBundle, HeadBundle, Task
@@ -64,7 +64,11 @@ async def models(engine: EngineDep) -> Models:
 @router.post(
     "/v1/models/{task}/reload",
     response_model=Reloaded,
-    responses={409: {"description": "the new bundle does not load or fails its test; the old one stays", **PROBLEM}},
+    responses={
+        409: {"description": "the new bundle does not load or fails its test; the old one stays", **PROBLEM},
+        422: {"description": "no such task", **PROBLEM},
+        429: PROBLEMS[429],
+    },
 )
 async def reload(task: Task, live: LiveEngineDep) -> Reloaded | Response:
     """立即换用新发布的模型 · take what was promoted now; without this call it is taken within a second."""

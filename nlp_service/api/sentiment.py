@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from nlp_service.api.deps import PROBLEMS, EngineDep, ModelInfo
 from nlp_service.api.encoding import encode
@@ -25,11 +25,6 @@ class SentimentRequest(Request):
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"texts": ["更新以后特别流畅,好评", "功能挺全,就是老闪退"], "aspects": True}]}
     )
-
-    @model_validator(mode="after")
-    def _bounded(self) -> "SentimentRequest":
-        check_explained(self.explain, len(self.texts), "texts")
-        return self
 
 
 class AspectResult(BaseModel):
@@ -64,7 +59,8 @@ class SentimentResponse(BaseModel):
 @router.post("/v1/sentiment", responses=PROBLEMS, response_model_exclude_none=True)
 async def sentiment(request: SentimentRequest, engine: EngineDep) -> SentimentResponse:
     """情感分析 · how do the authors feel, about what, and which words say so."""
-    tasks: list[Task] = ["sentiment", *(["aspects"] if request.aspects else [])]  # type: ignore[list-item]
+    check_explained(request.explain, len(request.texts), "texts")
+    tasks: tuple[Task, ...] = ("sentiment", "aspects") if request.aspects else ("sentiment",)
     encoded = await encode(engine, request.texts, tasks, explain=request.explain)
     answers = engine.sentiments(encoded.pooled)
     results = [SentimentResult.model_validate(answer, from_attributes=True) for answer in answers]

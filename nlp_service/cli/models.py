@@ -1,6 +1,7 @@
 """``nlp-service models``."""
 
 from importlib.util import find_spec
+from pathlib import Path
 
 import typer
 from rich.markup import escape
@@ -9,6 +10,7 @@ from rich.table import Table
 from nlp_service.cli.console import output
 from nlp_service.errors import BundleError, ServiceError
 from nlp_service.inference.bundle import EncoderBundle, HeadBundle, read_bundle
+from nlp_service.inference.release import ENCODERS, HEADS, PARTIAL, encoder_folder, read_release
 from nlp_service.settings import Settings
 
 app = typer.Typer(help="模型包 · model bundles", no_args_is_help=True)
@@ -33,32 +35,41 @@ def build() -> None:
 
 @app.command("list")
 def list_bundles() -> None:
-    """列出模型包并校验 · list the bundles and verify their checksums."""
+    """列出模型包并校验,★ 表示正在服务 · list the bundles, the ones that serve with ★, and verify their checksums."""
     bundles = Settings().bundles_dir
-    table = Table("模型包 · bundle", "版本 · version", "说明 · what", "大小 · size", "状态 · state")
-    damaged = 0
-    folders = [*sorted((bundles / "encoders").glob("*")), *sorted((bundles / "heads").glob("*"))]
-    for folder in folders:
-        if folder.suffix == ".partial":
-            continue
-        size = sum(file.stat().st_size for file in folder.iterdir())
-        try:
-            bundle: EncoderBundle | HeadBundle
-            if folder.parent.name == "encoders":
-                bundle = read_bundle(folder, EncoderBundle)
-            else:
-                bundle = read_bundle(folder, HeadBundle)
-            version, what = _describe(bundle)
-            state = "[green]✓[/green]"
-        except BundleError as error:
-            version, what, state = "–", escape(str(error)), "[red]✗[/red]"
-            damaged += 1
-        table.add_row(f"{folder.parent.name}/{folder.name}", version, what, _size(size), state)
-    if not folders:
-        raise BundleError(f"{bundles}: 没有模型包,请先运行 · no bundles here, run: nlp-service models build")
+    serving = _serving(bundles)
+    found = {folder: _read(bundles, folder) for folder in sorted(serving | _present(bundles))}
+    table = Table("", "模型包 · bundle", "版本 · version", "说明 · what", "大小 · size", "状态 · state")
+    for folder, bundle in found.items():
+        version, what = ("–", escape(str(bundle))) if isinstance(bundle, BundleError) else _describe(bundle)
+        state = "[red]✗[/red]" if isinstance(bundle, BundleError) else "[green]✓[/green]"
+        size = sum(file.stat().st_size for file in (bundles / folder).glob("*"))
+        table.add_row("★" if folder in serving else "", folder, version, what, _size(size), state)
     output.print(table)
-    if damaged:
+    if any(isinstance(bundle, BundleError) for bundle in found.values()):
         raise typer.Exit(1)
+
+
+def _serving(bundles: Path) -> set[str]:
+    """What the release names, and the encoders of its heads; raises BundleError without a release."""
+    parts = set(read_release(bundles).serving.values())
+    heads = [_read(bundles, folder) for folder in parts if folder.startswith(f"{HEADS}/")]
+    encoders = [head.encoder for head in heads if isinstance(head, HeadBundle)]
+    return parts | {encoder_folder(encoder.name, encoder.fingerprint) for encoder in encoders}
+
+
+def _present(bundles: Path) -> set[str]:
+    folders = (folder for kind in (ENCODERS, HEADS) for folder in (bundles / kind).glob("*"))
+    return {f"{folder.parent.name}/{folder.name}" for folder in folders if folder.suffix != PARTIAL}
+
+
+def _read(bundles: Path, folder: str) -> EncoderBundle | HeadBundle | BundleError:
+    try:
+        if folder.startswith(f"{ENCODERS}/"):
+            return read_bundle(bundles / folder, EncoderBundle)
+        return read_bundle(bundles / folder, HeadBundle)
+    except BundleError as error:
+        return error
 
 
 def _describe(bundle: EncoderBundle | HeadBundle) -> tuple[str, str]:
@@ -66,8 +77,9 @@ def _describe(bundle: EncoderBundle | HeadBundle) -> tuple[str, str]:
         return bundle.version, (
             f"{bundle.base}, {bundle.precision}, {bundle.fingerprint[:12]}, cosine ≥ {bundle.comparison.cosine_min:.4f}"
         )
+    figure = "micro_f1" if bundle.aspects else "macro_f1"
     figures = ", ".join(
-        f"{name} F1 {values['macro_f1']:.3f}" for name, values in bundle.metrics.items() if name.endswith("test")
+        f"{name} F1 {values[figure]:.3f}" for name, values in bundle.metrics.items() if name.endswith("test")
     )
     return (
         bundle.version,

@@ -7,9 +7,8 @@ shortened texts are encoded in one batch with the text itself.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import jieba
-
 from nlp_service.inference.encoder import Vectors
+from nlp_service.text.segmentation import words
 
 MAX_PARTS = 48
 
@@ -34,12 +33,10 @@ class Influence:
 
 def parts(text: str) -> list[Part]:
     """At most 48 parts that hold every word of the text, in order; white space and punctuation lie between them."""
-    words = [
-        Part(start, end) for word, start, end in jieba.tokenize(text) if any(character.isalnum() for character in word)
-    ]
-    size = -(-len(words) // MAX_PARTS) if words else 1
+    found = [Part(start, end) for word, start, end in words(text) if any(character.isalnum() for character in word)]
+    size = -(-len(found) // MAX_PARTS) if found else 1
     return [
-        Part(words[first].start, words[min(first + size, len(words)) - 1].end) for first in range(0, len(words), size)
+        Part(found[first].start, found[min(first + size, len(found)) - 1].end) for first in range(0, len(found), size)
     ]
 
 

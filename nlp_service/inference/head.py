@@ -77,7 +77,10 @@ class Head:
         """Raise BundleError unless the head gives the test answers in `folder` for their texts, encoded by `encode`."""
         stored = load_file(folder / TEST_ANSWERS_FILE)
         texts = bytes(stored["texts"]).decode("utf-8").split("\n")
-        difference = float(np.abs(self.probabilities(encode(texts)) - stored["probabilities"]).max())
+        answers, expected = self.probabilities(encode(texts)), stored["probabilities"]
+        if answers.shape != expected.shape:
+            raise BundleError(f"{folder}: answers have shape {answers.shape}, its test answers {expected.shape}")
+        difference = float(np.abs(answers - expected).max())
         if not difference <= TEST_TOLERANCE:  # also when it is not a number
             raise BundleError(
                 f"{folder}: 与自带测试答案不符 · differs from its own test answers by {difference:.3f}, "

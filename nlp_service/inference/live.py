@@ -8,7 +8,7 @@ from pathlib import Path
 
 import structlog
 
-from nlp_service.errors import BundleError
+from nlp_service.errors import BundleError, Overloaded
 from nlp_service.inference.engine import Engine
 from nlp_service.inference.release import RELEASE_FILE
 
@@ -59,12 +59,20 @@ class LiveEngine:
     def reload(self) -> None:
         """Load what the release names now and let it answer from here on.
 
-        Raises BundleError when it cannot be loaded or does not give its own test answers; then the old engine goes on.
+        Raises BundleError when it cannot be loaded or does not give its own test answers, and Overloaded, with
+        `changed` as before, when a shared encoder has no time to check them; then the old engine goes on.
         """
         with self._loading:
-            self._seen = self._stamp()
-            previous = self._current
-            engine = self._load(previous)
+            seen, self._seen = self._seen, self._stamp()
+            try:
+                engine = self._load(self._current)
+            except Overloaded:
+                self._seen = seen
+                raise
+            except BundleError:
+                raise
+            except Exception as error:
+                raise BundleError(f"模型包无法加载 · cannot be loaded: {type(error).__name__}: {error}") from error
             with self._lock:
                 self._current = engine
                 self._open.append(engine)
@@ -73,7 +81,7 @@ class LiveEngine:
 
     def close(self) -> None:
         """Finish what waits, then stop."""
-        with self._lock:
+        with self._loading, self._lock:  # what a reload under way opens is closed as well
             engines, self._open = self._open, []
         for engine in engines:
             engine.close()

@@ -6,7 +6,6 @@ rollback happens wholly or not at all, and processes that watch the file agree w
 """
 
 import os
-import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +14,6 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nlp_service.errors import BundleError
-from nlp_service.inference.bundle import BUNDLE_FILE, HeadBundle, read_bundle
 
 RELEASE_FILE = "release.json"
 ENCODERS, HEADS = "encoders", "heads"
@@ -121,27 +119,6 @@ def write_release(bundles: Path, release: Release) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     partial.replace(bundles / RELEASE_FILE)
-
-
-def prune(bundles: Path, release: Release) -> list[str]:
-    """Delete bundles that are needed neither to serve nor to roll back, and what interrupted builds left.
-
-    Returns the deleted folders, relative to `bundles`.
-    """
-    needed = release.named()
-    for folder in sorted(needed):
-        if folder.startswith(f"{HEADS}/") and (bundles / folder / BUNDLE_FILE).is_file():
-            encoder = read_bundle(bundles / folder, HeadBundle).encoder
-            needed.add(encoder_folder(encoder.name, encoder.fingerprint))
-    deleted = [
-        f"{kind}/{folder.name}"
-        for kind in (ENCODERS, HEADS)
-        for folder in sorted((bundles / kind).glob("*"))
-        if f"{kind}/{folder.name}" not in needed
-    ]
-    for folder in deleted:
-        shutil.rmtree(bundles / folder)
-    return deleted
 
 
 def encoder_folder(name: str, fingerprint: str) -> str:

@@ -1,8 +1,9 @@
-"""Terms of a text for lexical search: jieba's search-mode words, lower-case, without stop words."""
+"""Words of a text, and its terms for lexical search: jieba's search-mode words, lower-case, without stop words."""
 
 import logging
 import re
 import threading
+from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 
@@ -22,6 +23,11 @@ def fold(text: str) -> str:
     if len(lowered) == len(plain):
         return lowered
     return "".join(low if len(low := character.lower()) == 1 else character for character in plain)
+
+
+def words(text: str) -> Iterator[tuple[str, int, int]]:
+    """The words and signs of `text`, folded, each with where it starts and ends; together they are the whole text."""
+    return _segmenter().tokenize(fold(text))  # type: ignore[no-any-return]
 
 
 def terms(text: str) -> list[str]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from training.base.source import VERIFIED
 from training.config import Architecture, Optimisation, Review, Sources, Stage, TrainingConfig
 from training.data.example import UNKNOWN, Example, Split
-from training.encoder import AttentionHead, MultiTaskEncoder, load_transformer, mean_pool
+from training.encoder import MultiTaskEncoder, load_transformer
 from training.train import Collate, EncodedSets, label_sets, open_for_tuning, shorten, train
 
 WORD_EMBEDDINGS = "embeddings.word_embeddings.weight"
@@ -19,7 +19,7 @@ LAYERS = 3
 OPTIMISATION = Optimisation(
     batch_size=4, head_learning_rate=5e-3, weight_decay=0.01, warmup_share=0.1, max_tokens=16, save_steps=10
 )
-ONLY = Stage(name="only", epochs=2, learning_rate=2e-3, repeat={"tickets": 20, "reviews": 20})
+ONLY = Stage(name="only", epochs=2, learning_rate=2e-3, repeat={"tickets": 40, "reviews": 40})
 CONFIG = TrainingConfig(
     encoder="tiny",
     tasks=("sentiment", "classify"),
@@ -31,7 +31,7 @@ CONFIG = TrainingConfig(
     review=Review(precision=0.9),
     quantisation="static",
 )
-STEPS = 120  # 12 texts, each seen 20 times in both epochs, 4 in a batch
+STEPS = 240  # 12 texts, each seen 40 times in both epochs, 4 in a batch
 TICKETS = {
     "fault": ("打开应用就闪退", "登录失败,一直转圈"),
     "feature_request": ("希望增加深色模式", "希望支持批量导出"),
@@ -46,14 +46,8 @@ EXAMPLES = [
     *(Example(text, text, "tickets", {"classify": label}) for label, texts in TICKETS.items() for text in texts),
     *(Example(text, text, "reviews", {"sentiment": label}) for label, texts in REVIEWS.items() for text in texts),
 ]
-ALL_WRONG = [
-    Example(f"wrong-{example.id}", example.text, "reviews", {"sentiment": "negative"})
-    for example in EXAMPLES
-    if example.labels.get("sentiment") in {"neutral", "positive"}
-]
-"""What is learned from the examples makes the loss on these worse and worse."""
 Splits = dict[Split, Sequence[Example]]
-SPLITS: Splits = {"train": EXAMPLES, "validation": ALL_WRONG, "test": []}
+SPLITS: Splits = {"train": EXAMPLES, "validation": [], "test": []}
 
 
 class CountingCollate(Collate):
@@ -131,12 +125,17 @@ def counting(monkeypatch: pytest.MonkeyPatch) -> type[CountingCollate]:
 
 
 def interrupt(
-    counting: type[CountingCollate], last: int, checkpoint: Path, work: Path, config: TrainingConfig = CONFIG
+    counting: type[CountingCollate],
+    last: int,
+    checkpoint: Path,
+    work: Path,
+    config: TrainingConfig = CONFIG,
+    splits: Splits = SPLITS,
 ) -> None:
     """Run until the batch of this number, and count anew."""
     counting.last = last
     with pytest.raises(KeyboardInterrupt):
-        run(checkpoint, work, config)
+        run(checkpoint, work, config, splits)
     counting.last, counting.batches = None, 0
 
 
@@ -251,16 +250,25 @@ def test_a_finished_stage_is_not_repeated_and_the_next_gives_what_it_gives_in_on
     assert_same_weights(resumed, unbroken)
 
 
-PATIENT = ONLY.model_copy(update={"patience": 2, "epochs": 4, "learning_rate": 1e-3})
-OFTEN = CONFIG.model_copy(
-    update={"stages": (PATIENT,), "optimisation": OPTIMISATION.model_copy(update={"save_steps": 4})}
+PATIENT = Stage(name="patient", epochs=1, learning_rate=2e-3, repeat={"reviews": 160}, patience=2)
+TWO_LABELS = {"tasks": ("sentiment",), "labels": {"sentiment": ("negative", "positive")}}
+OFTEN = with_optimisation(save_steps=20, head_learning_rate=2e-2).model_copy(
+    update={"stages": (PATIENT,), **TWO_LABELS}
 )
+OPPOSITE = {"negative": "positive", "positive": "negative"}
+OPINIONS = {"很好用喜欢": "positive", "不错很好用": "positive", "太差很难用": "negative", "后悔买难用": "negative"}
+CONTRADICTED: Splits = {
+    "train": [Example(text, text, "reviews", {"sentiment": label}) for text, label in OPINIONS.items()],
+    "validation": [Example(text, text, "reviews", {"sentiment": OPPOSITE[label]}) for text, label in OPINIONS.items()],
+    "test": [],
+}
+"""The more is learned, the worse the validation loss."""
 
 
 def validation_loss(model: MultiTaskEncoder, checkpoint: Path) -> float:
     from transformers import AutoTokenizer
 
-    sets = EncodedSets(OFTEN, PATIENT, AutoTokenizer.from_pretrained(checkpoint), "query: ", SPLITS)
+    sets = EncodedSets(OFTEN, PATIENT, AutoTokenizer.from_pretrained(checkpoint), "query: ", CONTRADICTED)
     rows = [{"input_ids": row.input_ids, "labels": row.labels} for row in sets.validation]
     with torch.inference_mode():
         return float(model(**Collate(sets.pad)(rows))["loss"])
@@ -270,7 +278,7 @@ def validation_loss(model: MultiTaskEncoder, checkpoint: Path) -> float:
 def stopped(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[MultiTaskEncoder, Path]:
     """A model whose training stopped early, and its work folder."""
     work = tmp_path_factory.mktemp("stopped")
-    return run(checkpoint, work, OFTEN), work
+    return run(checkpoint, work, OFTEN, CONTRADICTED), work
 
 
 def test_training_stops_after_as_many_evaluations_without_a_better_one_as_patience_says(
@@ -284,7 +292,7 @@ def test_the_best_model_is_kept_when_training_stops_early(
     stopped: tuple[MultiTaskEncoder, Path], checkpoint: Path
 ) -> None:
     losses = log(stopped[1], "eval_loss")
-    assert losses[-1] > 1.1 * min(losses)
+    assert losses[-1] > 1.5 * min(losses)
     assert validation_loss(stopped[0], checkpoint) == pytest.approx(min(losses), rel=0.02)
 
 
@@ -292,10 +300,11 @@ def test_patience_that_was_used_up_before_an_interruption_is_not_given_again(
     stopped: tuple[MultiTaskEncoder, Path], checkpoint: Path, counting: type[CountingCollate], tmp_path: Path
 ) -> None:
     losses = log(stopped[1], "eval_loss")
-    evaluated = losses.index(min(losses)) + 2  # one without a better loss
-    interrupt(counting, evaluated * 5 + 2, checkpoint, tmp_path, OFTEN)  # 4 batches to train, 1 to evaluate
-    resumed = run(checkpoint, tmp_path, OFTEN)
-    assert log(tmp_path, "eval_loss") == pytest.approx(losses)
+    one_worse = losses.index(min(losses)) + 2
+    last = one_worse * 21 + 2  # 20 batches are trained on for each evaluation of one
+    interrupt(counting, last, checkpoint, tmp_path, OFTEN, CONTRADICTED)
+    resumed = run(checkpoint, tmp_path, OFTEN, CONTRADICTED)
+    assert len(log(tmp_path, "eval_loss")) == len(losses)
     assert_same_weights(resumed, stopped[0])
 
 
@@ -303,8 +312,204 @@ def test_patience_that_was_used_up_before_an_interruption_is_not_given_again(
 def test_other_validation_texts_are_trained_for_anew_only_where_they_stop_the_training(
     patience: int, anew: bool, checkpoint: Path, counting: type[CountingCollate], tmp_path: Path
 ) -> None:
-    config = with_stages(SHORT.model_copy(update={"patience": patience}))
-    run(checkpoint, tmp_path, config)
+    config = with_stages(PATIENT.model_copy(update={"patience": patience}))
+    run(checkpoint, tmp_path, config, CONTRADICTED)
     counting.batches = 0
-    run(checkpoint, tmp_path, config, SPLITS | {"validation": ALL_WRONG[1:]})
+    run(checkpoint, tmp_path, config, CONTRADICTED | {"validation": CONTRADICTED["train"]})
     assert (counting.batches > 0) == anew
+
+
+def learning(model: MultiTaskEncoder) -> set[str]:
+    return {name for name, weight in model.named_parameters() if weight.requires_grad}
+
+
+def opened(checkpoint: Path, **architecture: Any) -> MultiTaskEncoder:
+    chosen = Architecture(**architecture)
+    model = MultiTaskEncoder.on(load_transformer(checkpoint), label_sets(CONFIG), chosen)
+    open_for_tuning(model, chosen)
+    return model
+
+
+HEADS = {f"heads.{task}.linear.{part}" for task in ("sentiment", "classify") for part in ("weight", "bias")}
+
+
+def test_full_tuning_opens_everything_but_the_word_embeddings(deep: Path) -> None:
+    everything = {name for name, _ in opened(deep).named_parameters()}
+    assert everything - learning(opened(deep)) == {f"transformer.{WORD_EMBEDDINGS}"}
+
+
+def test_frozen_tuning_opens_the_heads_alone(deep: Path) -> None:
+    assert learning(opened(deep, tuning="frozen")) == HEADS
+
+
+@pytest.mark.parametrize(("top", "layers"), [(1, {"2"}), (2, {"1", "2"}), (6, {"0", "1", "2"})])
+def test_top_tuning_opens_the_last_layers_and_the_heads(top: int, layers: set[str], deep: Path) -> None:
+    found = learning(opened(deep, tuning="top", top_layers=top)) - HEADS
+    assert {name.split(".")[:3] == ["transformer", "encoder", "layer"] for name in found} == {True}
+    assert {name.split(".")[3] for name in found} == layers
+
+
+@pytest.mark.filterwarnings(LORA_WARNING)
+def test_lora_opens_two_matrices_of_the_rank_beside_each_linear_layer_and_the_heads(deep: Path) -> None:
+    model = opened(deep, tuning="lora", lora_rank=3)
+    found = {name: tuple(weight.shape) for name, weight in model.named_parameters() if weight.requires_grad}
+    added = {name: shape for name, shape in found.items() if name not in HEADS}
+    assert len(added) == 2 * 6 * LAYERS
+    assert {(("lora_A" in name), ("lora_B" in name), 3 in shape) for name, shape in added.items()} == {
+        (True, False, True),
+        (False, True, True),
+    }
+
+
+def is_linear(name: str) -> bool:
+    return name.startswith("encoder.") and name.endswith(".weight") and "LayerNorm" not in name
+
+
+@pytest.mark.filterwarnings(LORA_WARNING)
+@pytest.mark.parametrize("tuning", ["frozen", "top", "lora"])
+def test_training_changes_only_what_is_tuned(tuning: str, deep: Path, tmp_path: Path) -> None:
+    before = load_transformer(deep).state_dict()
+    after = run(deep, tmp_path, with_stages(SHORT, tuning=tuning, top_layers=1)).transformer.state_dict()
+    moved = changed(before, {name: after[name] for name in before})
+    allowed = {
+        "frozen": set[str](),
+        "top": {name for name in before if name.startswith("encoder.layer.2.")},
+        "lora": {name for name in before if is_linear(name)},
+    }
+    # The bias of the keys adds the same to every score of a query, so nothing pulls at it.
+    assert {name for name in allowed[tuning] - moved if not name.endswith("key.bias")} == set()
+    assert moved <= allowed[tuning]
+
+
+@pytest.mark.filterwarnings(LORA_WARNING)
+@pytest.mark.parametrize("tuning", ["full", "top", "lora", "frozen"])
+def test_the_trained_transformer_has_the_names_of_the_plain_one(tuning: str, deep: Path, tmp_path: Path) -> None:
+    model = run(deep, tmp_path, with_stages(SHORT, tuning=tuning))
+    assert list(model.transformer.state_dict()) == list(load_transformer(deep).state_dict())
+
+
+@pytest.mark.filterwarnings(LORA_WARNING)
+def test_lora_that_is_folded_in_gives_the_states_that_it_gave_beside_the_weights(deep: Path) -> None:
+    model = opened(deep, tuning="lora").eval()
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.1)
+    ids, mask = torch.tensor([[0, 7, 8, 2]]), torch.ones(1, 4, dtype=torch.long)
+    with torch.inference_mode():
+        beside = model.logits(ids, mask)["classify"]
+        model.transformer = model.transformer.merge_and_unload()
+        torch.testing.assert_close(model.logits(ids, mask)["classify"], beside)
+
+
+@pytest.mark.filterwarnings(LORA_WARNING)
+def test_an_interrupted_run_of_lora_ends_with_the_model_of_one_without_interruption(
+    checkpoint: Path, counting: type[CountingCollate], tmp_path: Path
+) -> None:
+    config = with_stages(SHORT, tuning="lora")
+    unbroken = run(checkpoint, tmp_path / "unbroken", config)
+    counting.batches = 0
+    interrupt(counting, 11, checkpoint, tmp_path / "broken", config)
+    assert_same_weights(run(checkpoint, tmp_path / "broken", config), unbroken)
+
+
+def untrained(checkpoint: Path, config: TrainingConfig) -> MultiTaskEncoder:
+    """What training by the configuration begins with."""
+    torch.manual_seed(config.seed)
+    return MultiTaskEncoder.on(load_transformer(checkpoint), label_sets(config), config.architecture)
+
+
+def with_rates(encoder: float, heads: float) -> TrainingConfig:
+    stages = (SHORT.model_copy(update={"learning_rate": encoder}),)
+    return with_optimisation(head_learning_rate=heads).model_copy(update={"stages": stages})
+
+
+def test_the_encoder_learns_at_the_rate_of_the_stage(checkpoint: Path, tmp_path: Path) -> None:
+    config = with_rates(encoder=STILL, heads=1e-2)
+    assert_same_weights(run(checkpoint, tmp_path, config).transformer, untrained(checkpoint, config).transformer)
+
+
+def test_the_heads_learn_at_a_rate_of_their_own(checkpoint: Path, tmp_path: Path) -> None:
+    config = with_rates(encoder=1e-2, heads=STILL)
+    assert_same_weights(run(checkpoint, tmp_path, config).heads, untrained(checkpoint, config).heads)
+
+
+def test_a_head_whose_task_no_text_is_labelled_for_stays_as_it_was(checkpoint: Path, tmp_path: Path) -> None:
+    config = CONFIG.model_copy(
+        update={
+            "tasks": ("sentiment", "classify", "severity"),
+            "stages": (SHORT,),
+            "optimisation": OPTIMISATION.model_copy(update={"weight_decay": 0.0}),
+        }
+    )
+    model = run(checkpoint, tmp_path, config)
+    assert_same_weights(model.heads["severity"], untrained(checkpoint, config).heads["severity"])
+
+
+@pytest.mark.parametrize("architecture", [{"loss": "binary"}, {"pooling": "attention"}], ids=str)
+def test_the_loss_also_falls_with(architecture: dict[str, str], checkpoint: Path, tmp_path: Path) -> None:
+    run(checkpoint, tmp_path, with_stages(ONLY, **architecture))
+    losses = log(tmp_path, "loss")
+    assert losses[-1] < losses[0] / 2
+
+
+def encoded(
+    checkpoint: Path, examples: Sequence[Example], repeat: float, config: TrainingConfig = CONFIG
+) -> EncodedSets:
+    from transformers import AutoTokenizer
+
+    stage = ONLY.model_copy(update={"repeat": {"tickets": repeat}})
+    splits: Splits = {"train": examples, "validation": [], "test": []}
+    return EncodedSets(config, stage, AutoTokenizer.from_pretrained(checkpoint), "query: ", splits)
+
+
+def test_a_source_that_the_stage_does_not_name_is_not_seen(checkpoint: Path) -> None:
+    assert len(encoded(checkpoint, EXAMPLES, repeat=1).train) == sum(map(len, TICKETS.values()))
+
+
+@pytest.mark.parametrize(("repeat", "low", "high"), [(0.5, 60, 140), (2, 400, 400), (2.5, 460, 540)])
+def test_two_hundred_texts_are_seen_as_often_as_repeat_says(
+    repeat: float, low: int, high: int, checkpoint: Path
+) -> None:
+    examples = [Example(str(number), f"闪退 {number}", "tickets", {"classify": "fault"}) for number in range(200)]
+    assert low <= len(encoded(checkpoint, examples, repeat).train) <= high
+
+
+def test_a_row_holds_the_classes_of_all_tasks_in_order(checkpoint: Path) -> None:
+    example = Example("1", "很卡", "tickets", {"classify": "question", "severity": "minor"}, {"speed": "negative"})
+    config = CONFIG.model_copy(update={"tasks": ("sentiment", "classify", "severity", "aspects")})
+    (row,) = encoded(checkpoint, [example], 1, config).train
+    assert row.labels == [UNKNOWN, 2, 2, 0, 0, 0, 1, 0, 0, 0, 0]
+
+
+def test_a_row_keeps_to_the_configured_number_of_tokens(checkpoint: Path) -> None:
+    (row,) = encoded(checkpoint, [Example("1", "闪退" * 40, "tickets", {"classify": "fault"})], 1).train
+    assert len(row.input_ids) == OPTIMISATION.max_tokens
+
+
+def test_a_label_set_of_the_configuration_replaces_that_of_the_project() -> None:
+    config = CONFIG.model_copy(update={"labels": {"classify": ("bug", "praise")}})
+    assert label_sets(config) == {"sentiment": ("negative", "neutral", "positive"), "classify": ("bug", "praise")}
+
+
+def test_a_text_within_the_limit_is_not_shortened() -> None:
+    assert shorten([1, 2, 3, 4], 4) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(("limit", "expected"), [(4, [0, 1, 8, 9]), (5, [0, 1, 2, 8, 9])], ids=["even", "odd"])
+def test_a_long_text_keeps_its_head_and_its_tail(limit: int, expected: list[int]) -> None:
+    assert shorten(list(range(10)), limit) == expected
+
+
+def test_a_batch_is_padded_to_a_multiple_of_eight() -> None:
+    batch = Collate(pad=1)([{"input_ids": [5] * 3, "labels": [2]}, {"input_ids": [6] * 9, "labels": [0]}])
+    assert batch["input_ids"].tolist() == [[5] * 3 + [1] * 13, [6] * 9 + [1] * 7]
+
+
+def test_padding_is_masked() -> None:
+    batch = Collate(pad=1)([{"input_ids": [5, 6], "labels": [2]}])
+    assert batch["attention_mask"].tolist() == [[1, 1, 0, 0, 0, 0, 0, 0]]
+
+
+def test_a_batch_keeps_the_classes_of_each_text() -> None:
+    batch = Collate(pad=1)([{"input_ids": [5], "labels": [2, UNKNOWN]}, {"input_ids": [6], "labels": [UNKNOWN, 3]}])
+    assert batch["labels"].tolist() == [[2, UNKNOWN], [UNKNOWN, 3]]

@@ -22,13 +22,14 @@ from nlp_service.inference.release import (
     Release,
     encoder_folder,
     head_folder,
-    prune,
     read_release,
     write_release,
 )
 from training.build.head_bundle import write_head_bundle
 from training.build.texts import read_texts, texts_file
 from training.console import console
+from training.registry.locking import exclusive
+from training.registry.prune import prune
 
 INPUTS_FILE = ".inputs"
 RECIPE = "3"
@@ -42,10 +43,11 @@ def build_bundles(models_dir: Path, data_dir: Path, var_dir: Path) -> None:
     one (cosine under 0.995 on any of the fixed texts).
     """
     bundles = var_dir / "bundles"
-    parts = Builder(models_dir, data_dir, var_dir, bundles).build(models_dir)
-    shipped = _release(bundles).ship(parts)
-    write_release(bundles, shipped)
-    prune(bundles, shipped)
+    bundles.mkdir(parents=True, exist_ok=True)
+    with exclusive(bundles):
+        parts = Builder(models_dir, data_dir, var_dir, bundles).build(models_dir)
+        write_release(bundles, _release(bundles).ship(parts))
+    prune(bundles)
 
 
 def _release(bundles: Path) -> Release:

@@ -20,8 +20,8 @@ class Example:
     """A text with what is known of it.
 
     `labels` holds the tasks of one label a text; `aspects` the polarity of each aspect that the text speaks of, or None
-    when the text was not labelled by aspect. `slices` are the fields that results are broken down by; texts of one
-    `group` are never spread over splits; `time` (ISO 8601) orders a split by time.
+    when the text was not labelled by aspect. `slices` are the fields that results are broken down by; a split by
+    group never spreads texts of one `group`; `time` (ISO 8601) orders a split by time.
     """
 
     id: str

@@ -41,11 +41,14 @@ class Table(BaseModel):
 def table_examples(table: Table) -> Iterator[Example]:
     """The rows with a text and a label; raises DataError that names the file, the line and the column."""
     for number, row in _rows(table):
-        text = "\n".join(str(row[column] or "").strip() for column in table.text_columns).strip()
-        label = str(row[table.label_column] or "").strip()
+        text = "\n".join(_cell(row, column) for column in table.text_columns).strip()
+        label = _cell(row, table.label_column)
         label = table.map.get(label, label)
         if not any(character.isalnum() for character in text) or not label or label == DROP:
             continue
+        time = _cell(row, table.time_column) if table.time_column else None
+        if time == "":
+            raise DataError(f"{table.path}:{number}: {table.time_column}: 没有时间 · no time")
         yield Example(
             id=f"{table.path.stem}-{number}",
             text=text[:MAX_CHARACTERS],
@@ -54,11 +57,17 @@ def table_examples(table: Table) -> Iterator[Example]:
             slices={
                 "language": language(text),
                 "length": length_slice(text),
-                **{column: str(row[column]) for column in table.slice_columns},
+                **{column: _cell(row, column) for column in table.slice_columns},
             },
-            group=str(row[table.group_column]) if table.group_column else None,
-            time=str(row[table.time_column]) if table.time_column else None,
+            group=(_cell(row, table.group_column) or None) if table.group_column else None,
+            time=time,
         )
+
+
+def _cell(row: Mapping[str, Any], column: str) -> str:
+    """The value as text, 0 and false too; empty where there is none."""
+    value = row[column]
+    return "" if value is None else str(value).strip()
 
 
 def label_set(table: Table) -> tuple[str, ...]:

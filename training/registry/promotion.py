@@ -55,10 +55,11 @@ def promote(
     """Let the candidate of `target`, or one `version` of it (number or candidate's version), serve.
 
     Raises GateRefused when the gate refuses it; with a `force_reason` it serves all the same, and that is recorded.
-    Raises RegistryError or BundleError when it cannot serve. After an error everything serves as before. A candidate
-    that serves already changes nothing.
+    Raises RegistryError or BundleError when it cannot serve. After an error everything serves as before, unless it says
+    that only the aliases are missing. A candidate that serves already changes nothing.
     """
-    if force_reason is not None and not force_reason.strip():
+    reason = (force_reason or "").strip()
+    if force_reason is not None and not reason:
         raise RegistryError("强制发布须写明理由 · a forced promotion needs a reason")
     bundles = var_dir / "bundles"
     with exclusive(bundles):
@@ -66,20 +67,18 @@ def promote(
             release = read_release(bundles)
             align(client, release)
             aliases = targets(client).get(target, {})
-            chosen, previous = (
-                find_version(client, target, version or aliases.get(CANDIDATE)),
-                aliases.get(CHAMPION, ""),
-            )
+            previous = aliases.get(CHAMPION, "")
+            chosen = find_version(client, target, version or aliases.get(CANDIDATE))
             candidate, comparison = fetch_description(client, chosen, stage)
             promoted = release.changed("promote", target, candidate.parts, chosen.source)
             if promoted is release:
                 return Promotion(target, chosen.version, chosen.number, previous, {}, {})
             check_compared(candidate, comparison)
             refusals = decide(comparison, gate, release.serving, accept_new_labels)
-            if refusals and force_reason is None:
+            if refusals and not reason:
                 raise GateRefused([refusal.sentence for refusal in refusals])
             install(client, chosen, candidate, stage, bundles)
-            record_decision(client, chosen, refusals, force_reason or "", previous)
+            record_decision(client, chosen, refusals, reason, previous)
             write_release(bundles, promoted)
         _follow(var_dir, promoted)
     step = promoted.history[-1]

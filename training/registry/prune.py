@@ -25,17 +25,19 @@ def prune(bundles: Path) -> list[str]:
     with exclusive(bundles):
         needed = _needed(bundles)
         found = [folder for kind in (ENCODERS, HEADS) for folder in sorted((bundles / kind).glob("*"))]
-        unneeded = [
-            folder
+        folders = {
+            folder.relative_to(bundles).as_posix(): folder
             for folder in (*found, *bundles.glob("*.partial"))
-            if (
-                _is_old(folder) if folder.suffix == ".partial" else folder.relative_to(bundles).as_posix() not in needed
-            )
-            and folder.is_dir()
+            if folder.is_dir()
+        }
+        unneeded = [
+            name
+            for name, folder in folders.items()
+            if (_is_old(folder) if folder.suffix == ".partial" else name not in needed)
         ]
-        for folder in unneeded:
-            _delete(folder)
-        return [folder.relative_to(bundles).as_posix() for folder in unneeded]
+        for name in unneeded:
+            _delete(folders[name])
+        return unneeded
 
 
 def _needed(bundles: Path) -> set[str]:

@@ -114,7 +114,7 @@ def record_decision(
 ) -> None:
     """Note on a version what the gate said of it, why it is promoted anyhow, and which number it replaces."""
     said = "\n".join(refusal.sentence for refusal in refusals) or PASSED
-    for key, value in ((GATE_TAG, said), (FORCE_TAG, force_reason.strip()), (PREVIOUS_TAG, previous)):
+    for key, value in ((GATE_TAG, said), (FORCE_TAG, force_reason), (PREVIOUS_TAG, previous)):
         _tag(client, version, key, value)
 
 

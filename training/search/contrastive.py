@@ -24,7 +24,7 @@ from training.search.config import SearchConfig
 from training.search.pairs import Triplet
 from training.train import drop_unfinished, has_bf16, pad_batch, shorten
 
-NO_NEGATIVE = -1
+NO_GROUP = -1
 
 
 class ContrastiveEncoder(nn.Module):
@@ -68,7 +68,10 @@ class Triplets(Dataset[dict[str, Any]]):
 
 
 class CollateTriplets:
-    """Anchors, positives, then all negatives, padded into one batch."""
+    """Anchors, positives, then all negatives, padded into one batch.
+
+    A negative of one anchor that is the positive of another has the group of the other, which it is no negative of.
+    """
 
     def __init__(self, pad: int, negatives: int) -> None:
         self._pad = pad
@@ -79,10 +82,11 @@ class CollateTriplets:
         texts = [row["texts"][0] for row in rows] + [row["texts"][1] for row in rows] + negatives
         ids, mask = pad_batch(texts, self._pad)
         groups = [row["group"] for row in rows]
+        positives = {tuple(row["texts"][1]): row["group"] for row in rows}
         return {
             "input_ids": ids,
             "attention_mask": mask,
-            "groups": torch.tensor(groups + groups + [NO_NEGATIVE] * len(negatives)),
+            "groups": torch.tensor(groups + groups + [positives.get(tuple(text), NO_GROUP) for text in negatives]),
             "labels": torch.arange(len(rows)),
         }
 

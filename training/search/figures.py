@@ -74,16 +74,10 @@ def own_pairs(wordings: Sequence[Wordings], split: Split) -> PairSet:
         if split_of(group.id) != split:
             continue
         for index, text in enumerate(group.same):
-            for other in group.same[index + 1 :]:
-                rows.append((text, other, True))
-            for other in group.different:
-                rows.append((text, other, False))
-    return PairSet(
-        f"wordings/{split}",
-        [row[0] for row in rows],
-        [row[1] for row in rows],
-        np.array([row[2] for row in rows], bool),
-    )
+            rows.extend((text, other, True) for other in group.same[index + 1 :])
+            rows.extend((text, other, False) for other in group.different)
+    left, right, same = (list(column) for column in zip(*rows, strict=True))
+    return PairSet(f"wordings/{split}", left, right, np.array(same, bool))
 
 
 def own_queries(data: SearchData, split: Split) -> RetrievalSet:

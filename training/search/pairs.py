@@ -100,7 +100,7 @@ def wording_triplets(wordings: Sequence[Wordings], prefix: Prefixes) -> Iterator
 def article_triplets(
     queries: Sequence[Query], articles: dict[str, ArticleCreate], hard: dict[str, list[str]], prefix: Prefixes
 ) -> Iterator[Triplet]:
-    """Each query, and each title, with its article; `hard` names for each query the articles mistaken for it."""
+    """Each query, and each problem, with its article; `hard` names for each query the articles mistaken for it."""
     for query in queries:
         negatives = tuple(prefix.passage + passage_of(articles[other]) for other in hard.get(query.id, []))
         positive = prefix.passage + passage_of(articles[query.external_id])

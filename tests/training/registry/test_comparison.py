@@ -154,6 +154,11 @@ def test_other_labels_leave_no_figures_of_the_champion() -> None:
     assert (result.same_labels, result.champion, result.difference, part.champion) == (False, None, None, None)
 
 
+def test_without_a_champion_there_are_only_the_figures_of_the_candidate() -> None:
+    result = compare("classify", KINDS, (), examples(120), TRUTH, SOME_WRONG, None, slower=1.0)
+    assert (result.candidate, result.champion, result.same_labels) == (macro_f1(SOME_WRONG, TRUTH), None, False)
+
+
 def test_a_comparison_is_read_as_it_was_written(tmp_path: Path) -> None:
     comparison = Comparison(
         champion={"classify": "heads/classify-1"}, tasks={"classify": compared(examples(120, channel=["chat"] * 120))}

@@ -299,45 +299,41 @@ def test_what_was_rolled_back_can_be_promoted_again(registered: Register, var: P
     assert (serving(var)["classify"], champion(var)) == (f"heads/classify-{A}", number)
 
 
-@pytest.fixture
-def twice(registered: Register, var: Path) -> Path:
-    """Two promotions of the same target, one after the other."""
+def test_each_rollback_goes_back_by_one_promotion(registered: Register, var: Path) -> None:
     for version in (A, B):
         registered(version)
         promoted(var)
-    return var
+    states = []
+    for _ in range(2):
+        rollback("classify", var)
+        states.append((serving(var)["classify"], champion(var)))
+    assert states == [(f"heads/classify-{A}", "1"), (f"heads/classify-{SHIPPED}", None)]
 
 
-def test_the_first_rollback_goes_to_the_version_before(twice: Path) -> None:
-    rollback("classify", twice)
-    assert (serving(twice)["classify"], champion(twice)) == (f"heads/classify-{A}", "1")
-
-
-def test_the_second_rollback_goes_to_what_was_shipped(twice: Path) -> None:
-    rollback("classify", twice)
-    rollback("classify", twice)
-    assert (serving(twice)["classify"], champion(twice)) == (f"heads/classify-{SHIPPED}", None)
-
-
-def test_a_rollback_more_than_there_were_promotions_is_refused(twice: Path) -> None:
-    rollback("classify", twice)
-    rollback("classify", twice)
+def test_a_rollback_more_than_there_were_promotions_is_refused(registered: Register, var: Path) -> None:
+    registered(A)
+    promoted(var)
+    rollback("classify", var)
     with pytest.raises(BundleError, match="no promotion to roll back"):
-        rollback("classify", twice)
+        rollback("classify", var)
 
 
-def test_a_rollback_to_a_damaged_bundle_is_refused_and_changes_nothing(twice: Path) -> None:
-    (twice / "bundles" / "heads" / f"classify-{A}" / "head.safetensors").write_bytes(b"damaged")
-    before = everything(twice / "bundles")
+def test_a_rollback_to_a_damaged_bundle_is_refused_and_changes_nothing(registered: Register, var: Path) -> None:
+    registered(A)
+    promoted(var)
+    (var / "bundles" / "heads" / f"classify-{SHIPPED}" / "head.safetensors").write_bytes(b"damaged")
+    before = everything(var / "bundles")
     with pytest.raises(BundleError, match="sha256"):
-        rollback("classify", twice)
-    assert everything(twice / "bundles") == before
+        rollback("classify", var)
+    assert everything(var / "bundles") == before
 
 
-def test_a_rollback_needs_no_registry(twice: Path) -> None:
-    (twice / "mlflow" / "mlflow.db").unlink()
-    rollback("classify", twice)
-    assert serving(twice)["classify"] == f"heads/classify-{A}"
+def test_a_rollback_needs_no_registry(registered: Register, var: Path) -> None:
+    registered(A)
+    promoted(var)
+    (var / "mlflow" / "mlflow.db").unlink()
+    rollback("classify", var)
+    assert serving(var)["classify"] == f"heads/classify-{SHIPPED}"
 
 
 def test_a_head_that_another_target_replaced_is_no_champion_until_that_is_undone(
