@@ -80,14 +80,14 @@ class BodyLimits:
         if length.isdigit() and int(length) > self._max_bytes:
             await self._too_large()(scope, receive, send)
             return
-        given = headers.get("content-type", "").partition(";")[0].strip().lower()
-        if given not in allowed:
-            detail = f"Content-Type 须为 {' / '.join(sorted(allowed))} · must be {' or '.join(sorted(allowed))}"
-            await problem(415, detail)(scope, receive, send)
-            return
         body = await self._read(receive)
         if body is None:
             await self._too_large()(scope, receive, send)
+            return
+        given = headers.get("content-type", "").partition(";")[0].strip().lower()
+        if body and given not in allowed:
+            detail = f"Content-Type 须为 {' / '.join(sorted(allowed))} · must be {' or '.join(sorted(allowed))}"
+            await problem(415, detail)(scope, receive, send)
             return
         if given == JSON and not _is_utf8(body):
             await problem(400, "请求体不是 UTF-8 编码的 JSON · the body is not JSON in UTF-8")(scope, receive, send)

@@ -61,8 +61,7 @@ class Engine:
         known = previous.batchers if previous else {}
         opened: dict[str, Batcher] = {}
 
-        def batcher(folder: Path) -> Batcher:
-            fingerprint = read_bundle(folder, EncoderBundle).fingerprint
+        def batcher(folder: Path, fingerprint: str) -> Batcher:
             if fingerprint not in known and fingerprint not in opened:
                 encoder = Encoder.load(folder, threads=threads)
                 observer = observe(encoder.bundle.name) if observe else None
@@ -70,13 +69,14 @@ class Engine:
             return known.get(fingerprint) or opened[fingerprint]
 
         try:
-            search = previous.search if previous else batcher(bundles / _part(release, SEARCH))
+            folder = bundles / _part(release, SEARCH)
+            search = previous.search if previous else batcher(folder, read_bundle(folder, EncoderBundle).fingerprint)
             heads: dict[Task, Head] = {}
             used: dict[str, Batcher] = {}
             for task in TASKS:
                 folder = bundles / _part(release, task)
                 reference = read_bundle(folder, HeadBundle).encoder
-                own = batcher(bundles / encoder_folder(reference.name, reference.fingerprint))
+                own = batcher(bundles / encoder_folder(reference.name, reference.fingerprint), reference.fingerprint)
                 heads[task] = Head.load(folder, own.encoder.bundle)
                 heads[task].check(folder, own.encode)
                 if heads[task].bundle.task != task:

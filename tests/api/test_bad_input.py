@@ -48,6 +48,7 @@ UPDATE = Endpoint("update", "PATCH", "/v1/knowledge/1", '{"problem": @}', "probl
 IMPORT = Endpoint("import", "POST", "/v1/knowledge/import", '{"articles": [{"title": @}]}', "articles.0.title")
 WITH_TEXT = [SENTIMENT, CLASSIFY, SEARCH, EMBEDDINGS, CREATE, UPDATE]
 ALL = [*WITH_TEXT, IMPORT]
+WITHOUT_EXPLANATION = [SEARCH, EMBEDDINGS, CREATE, UPDATE, IMPORT]
 
 with_text = pytest.mark.parametrize("endpoint", WITH_TEXT, ids=lambda endpoint: endpoint.name)
 every = pytest.mark.parametrize("endpoint", ALL, ids=lambda endpoint: endpoint.name)
@@ -194,8 +195,8 @@ def test_an_unknown_field_is_named(service: TestClient, endpoint: Endpoint) -> N
     assert fields_of(_send(service, endpoint, body, 422)) == {"colour"}
 
 
-@every
-def test_explanations_are_not_in_this_version(service: TestClient, endpoint: Endpoint) -> None:
+@pytest.mark.parametrize("endpoint", WITHOUT_EXPLANATION, ids=lambda endpoint: endpoint.name)
+def test_what_is_no_answer_of_a_model_has_no_explanation(service: TestClient, endpoint: Endpoint) -> None:
     body = json.dumps({**endpoint.valid(), "explain": True}).encode()
     assert fields_of(_send(service, endpoint, body, 422)) == {"explain"}
 
@@ -251,10 +252,17 @@ def test_what_is_no_filled_list_is_named(
     [
         (SENTIMENT, {"texts": "fine"}, "texts"),
         (SENTIMENT, {"explain": "false"}, "explain"),
+        (SENTIMENT, {"aspects": "price"}, "aspects"),
+        (SENTIMENT, {"aspects": None}, "aspects"),
         (CLASSIFY, {"tickets": ["fine"]}, "tickets.0"),
         (CLASSIFY, {"tickets": [{"text": "fine", "id": 7}]}, "tickets.0.id"),
         (CLASSIFY, {"tickets": [{"text": "fine", "id": "x" * 201}]}, "tickets.0.id"),
         (CLASSIFY, {"tickets": [{"text": "fine", "reported_as": "bug"}]}, "tickets.0.reported_as"),
+        (CLASSIFY, {"tickets": [{"text": "fine", "reported_as": CANARY}]}, "tickets.0.reported_as"),
+        (CLASSIFY, {"tickets": [{"text": "fine", "reported_as": ""}]}, "tickets.0.reported_as"),
+        (CLASSIFY, {"tickets": [{"text": "fine", "reported_as": "x" * 201}]}, "tickets.0.reported_as"),
+        (CLASSIFY, {"tickets": [{"text": "fine"}, {"text": "fine", "reported_as": "\0"}]}, "tickets.1.reported_as"),
+        (CLASSIFY, {"explain": 1}, "explain"),
         (CLASSIFY, {"tickets": [{"text": "fine", "colour": CANARY}]}, "tickets.0.colour"),
         (CLASSIFY, {"tickets": [{}]}, "tickets.0.text"),
         (SEARCH, {"top_k": 0}, "top_k"),
@@ -300,7 +308,22 @@ VALUES: st.SearchStrategy[object] = st.recursive(
     lambda children: st.lists(children, max_size=4) | st.dictionaries(st.text(max_size=10), children, max_size=4),
     max_leaves=8,
 )
-NAMES = ["texts", "tickets", "text", "query", "top_k", "mode", "filters", "input", "model", "title", "articles", "tags"]
+NAMES = [
+    "explain",
+    "aspects",
+    "texts",
+    "tickets",
+    "text",
+    "query",
+    "top_k",
+    "mode",
+    "filters",
+    "input",
+    "model",
+    "title",
+    "articles",
+    "tags",
+]
 BODIES = VALUES | st.dictionaries(st.sampled_from(NAMES), VALUES | st.lists(VALUES, max_size=3), max_size=4)
 
 

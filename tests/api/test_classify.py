@@ -7,6 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from nlp_service.inference.engine import Engine
+from tests.api.expectations import fields_of, problem_of
 
 LABELS = ("fault", "feature_request", "question", "other")
 TICKETS = [
@@ -87,6 +88,36 @@ def test_needs_review_says_that_confidence_is_below_the_threshold(answer: dict[s
     threshold = engine.model("classify").review_threshold
     for result in answer["results"]:
         assert result["needs_review"] == (result["confidence"] < threshold)
+
+
+def test_severity_has_the_fields_of_the_contract(answer: dict[str, Any]) -> None:
+    fields = {"label", "confidence", "probabilities", "needs_review"}
+    assert all(set(result["severity"]) == fields for result in answer["results"])
+
+
+def test_severity_is_the_most_probable_of_its_labels(answer: dict[str, Any], engine: Engine) -> None:
+    for severity in (result["severity"] for result in answer["results"]):
+        assert set(severity["probabilities"]) == set(engine.model("severity").labels)
+        assert sum(severity["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+        assert severity["probabilities"][severity["label"]] == max(severity["probabilities"].values())
+
+
+def test_severity_is_reviewed_by_a_threshold_of_its_own(answer: dict[str, Any], engine: Engine) -> None:
+    threshold = engine.model("severity").review_threshold
+    for severity in (result["severity"] for result in answer["results"]):
+        assert severity["needs_review"] == (severity["confidence"] < threshold)
+
+
+def test_explanations_are_absent_by_default(answer: dict[str, Any]) -> None:
+    assert not any("explanation" in result for result in answer["results"])
+
+
+def test_a_label_that_the_model_does_not_know_is_named_with_its_ticket(service: TestClient, engine: Engine) -> None:
+    reports = ["fault", "bug", None, "Fault"]
+    tickets = [{"text": "怎么连个导出都没有", "reported_as": report} for report in reports]
+    document = problem_of(service.post("/v1/classify", json={"tickets": tickets}), 422)
+    assert fields_of(document) == {"tickets.1.reported_as", "tickets.3.reported_as"}
+    assert all(label in document["detail"] for label in engine.model("classify").labels)
 
 
 def test_triage_has_the_fields_of_the_contract(answer: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from nlp_service import __version__
 from nlp_service.app import create_app
-from nlp_service.inference.engine import Engine
+from nlp_service.inference.engine import TASKS, Engine
 from nlp_service.settings import Settings
 from tests.api.expectations import problem_of
 
@@ -16,12 +16,10 @@ ARTICLE = {"title": "声音卡顿", "problem": "声音卡顿", "solution": "重�
 
 
 def _value(client: TestClient, name: str, **labels: str) -> float:
-    """The value of one sample, 0 where it has not been counted yet."""
-    for family in text_string_to_metric_families(client.get("/metrics").text):
-        for sample in family.samples:
-            if sample.name == name and labels.items() <= sample.labels.items():
-                return float(sample.value)
-    return 0.0
+    """The sum of all samples with these labels, 0 where none has been counted yet."""
+    families = text_string_to_metric_families(client.get("/metrics").text)
+    samples = (sample for family in families for sample in family.samples if sample.name == name)
+    return sum(float(sample.value) for sample in samples if labels.items() <= sample.labels.items())
 
 
 def test_the_process_is_alive(service: TestClient) -> None:
@@ -36,8 +34,7 @@ def test_a_service_with_models_and_database_is_ready(service: TestClient) -> Non
 
 def test_readiness_names_the_models(service: TestClient, engine: Engine) -> None:
     assert service.get("/readyz").json()["models"] == [
-        {"name": "sentiment", "version": engine.model("sentiment").version},
-        {"name": "classify", "version": engine.model("classify").version},
+        *({"name": task, "version": engine.model(task).version} for task in TASKS),
         {"name": "search", "version": engine.search_model.version},
     ]
 

@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 
 from nlp_service.api.middleware import BodyLimits
-from tests.api.expectations import problem_of
+from tests.api.expectations import fields_of, problem_of
 
 LIMIT = 2 * 1024 * 1024
 JSON = {"Content-Type": "application/json"}
@@ -96,6 +96,12 @@ def test_a_body_without_a_content_type_is_refused(service: TestClient) -> None:
     response = service.post("/v1/sentiment", content=_body(100))
     assert "content-type" not in response.request.headers
     problem_of(response, 415)
+
+
+@pytest.mark.parametrize("headers", [{}, {"Content-Type": "text/plain"}], ids=["none", "another"])
+def test_a_call_without_a_body_needs_no_content_type(service: TestClient, headers: dict[str, str]) -> None:
+    document = problem_of(service.post("/v1/sentiment", headers=headers), 422)
+    assert fields_of(document) == {"body"}
 
 
 @pytest.mark.parametrize("given", ["application/json; charset=utf-8", "Application/JSON"])

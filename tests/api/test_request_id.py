@@ -22,7 +22,7 @@ MADE = re.compile(r"[0-9a-f]{32}")
         ("GET", "/nowhere", 404),
         ("GET", "/v1/knowledge/1", 404),
         ("GET", "/v1/sentiment", 405),
-        ("POST", "/v1/sentiment", 415),
+        ("POST", "/v1/sentiment", 422),
         ("GET", "/v1/knowledge?limit=0", 422),
     ],
 )

@@ -64,6 +64,21 @@ def test_an_unsure_answer_changes_nothing_else(label: str) -> None:
     assert unsure.model_dump(exclude={"reasons"}) == sure.model_dump(exclude={"reasons"})
 
 
-def test_every_label_of_the_model_has_a_row(engine: Engine) -> None:
+def test_every_label_of_the_model_has_a_row_of_its_own(engine: Engine) -> None:
+    others = triage(_classified("自有类别"))
     for label in engine.model("classify").labels:
-        assert triage(_classified(label)).reasons
+        assert triage(_classified(label)) != others
+
+
+class TestLabelsOfACustomersOwn:
+    @pytest.mark.parametrize("label", ["自有类别", "billing", "Fault", "fault ", "*", ""])
+    def test_the_service_desk_answers(self, label: str) -> None:
+        answer = triage(_classified(label))
+        assert (answer.tier, answer.priority, answer.team) == (2, "normal", "service-desk")
+        assert (answer.respond_within_minutes, answer.resolve_within_minutes) == (15, 24 * 60)
+
+    def test_a_sure_answer_has_one_reason(self) -> None:
+        assert len(triage(_classified("自有类别")).reasons) == 1
+
+    def test_an_unsure_answer_has_review_as_a_second_reason(self) -> None:
+        assert triage(_classified("自有类别", needs_review=True)).reasons[1:] == [REVIEW_REASON]

@@ -1,7 +1,10 @@
 """Windows: nothing of a text is thrown away, nothing is longer than a window."""
 
+from pathlib import Path
+
 import pytest
 
+from nlp_service.inference.release import read_release
 from nlp_service.inference.windows import Windower
 from tests.conftest import BUNDLES
 
@@ -9,8 +12,13 @@ LIMIT = 32
 
 
 @pytest.fixture(scope="module")
-def windower() -> Windower:
-    return Windower(BUNDLES / "encoders" / "search" / "tokenizer.json", LIMIT)
+def tokenizer() -> Path:
+    return BUNDLES / read_release(BUNDLES).serving["search"] / "tokenizer.json"
+
+
+@pytest.fixture(scope="module")
+def windower(tokenizer: Path) -> Windower:
+    return Windower(tokenizer, LIMIT)
 
 
 def test_a_short_text_is_one_window(windower: Windower) -> None:
@@ -28,9 +36,9 @@ def test_windows_name_their_text(windower: Windower) -> None:
     assert {window.text for window in windows} == {0, 1, 2}
 
 
-def test_the_windows_of_a_long_text_hold_all_its_tokens(windower: Windower) -> None:
+def test_the_windows_of_a_long_text_hold_all_its_tokens(windower: Windower, tokenizer: Path) -> None:
     text = "登录失败，错误码 E1001；请稍后再试。" * 20
-    whole = Windower(BUNDLES / "encoders" / "search" / "tokenizer.json", 4096).windows([text], "")[0].ids[1:-1]
+    whole = Windower(tokenizer, 4096).windows([text], "")[0].ids[1:-1]
     parts = [token for window in windower.windows([text], "") for token in window.ids[1:-1]]
     assert tuple(parts) == whole
 

