@@ -1,7 +1,8 @@
-"""Copies of the bundles that a test may change, and other versions of what serves in them."""
+"""Copies of the bundles that a test may change, other versions of what serves in them, and their replacement."""
 
 import json
 import shutil
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from nlp_service.inference.release import (
     ENCODERS,
     HEADS,
     RELEASE_FILE,
+    Parts,
     encoder_folder,
     head_folder,
     read_release,
@@ -75,11 +77,11 @@ def turn_head(bundles: Path, task: Task, version: str) -> Path:
     return folder
 
 
-def move_to_own_encoder(bundles: Path, task: Task, version: str) -> Path:
-    """Another version on an encoder of the task's own: the same weights under another name and fingerprint."""
-    folder = copy_head(bundles, task, version)
-    shared = read_bundle(folder, HeadBundle).encoder
-    own = EncoderReference(name=task, fingerprint=shared.fingerprint[::-1])
+def move_to_own_encoder(bundles: Path, head: Path) -> Path:
+    """Put a copied head on an encoder of its task's own: the same weights under another name and fingerprint."""
+    bundle = read_bundle(head, HeadBundle)
+    shared = bundle.encoder
+    own = EncoderReference(name=bundle.task, fingerprint=shared.fingerprint[::-1])
     target = bundles / encoder_folder(own.name, own.fingerprint)
     target.mkdir()
     for file in (bundles / encoder_folder(shared.name, shared.fingerprint)).iterdir():
@@ -88,11 +90,18 @@ def move_to_own_encoder(bundles: Path, task: Task, version: str) -> Path:
     (target / BUNDLE_FILE).unlink()
     (target / BUNDLE_FILE).write_bytes(description)
     edit_bundle(target, **own.model_dump())
-    edit_bundle(folder, encoder=own.model_dump())
-    return folder
+    edit_bundle(head, encoder=own.model_dump())
+    return head
 
 
 def promote(bundles: Path, task: Task, folder: Path) -> None:
     """Let the head in `folder` serve for `task`."""
-    parts = {task: folder.relative_to(bundles).as_posix()}
+    parts: Parts = {task: folder.relative_to(bundles).as_posix()}
     write_release(bundles, read_release(bundles).changed("promote", task, parts))
+
+
+def wait_for_closing() -> None:
+    """Return when every engine that was replaced, and that no request has any more, is closed."""
+    for thread in threading.enumerate():
+        if thread.name == "close-engine":
+            thread.join(30)

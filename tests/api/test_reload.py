@@ -8,26 +8,43 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from nlp_service.api.deps import EngineDep
 from nlp_service.app import create_app
 from nlp_service.inference.engine import TASKS
 from nlp_service.inference.head import TEST_ANSWERS_FILE, WEIGHTS_FILE
 from nlp_service.inference.release import Release, head_folder, read_release, write_release
 from nlp_service.settings import Settings
-from tests.api.expectations import problem_of
-from tests.releases import copy_bundles, promote, replace_file, serving_head, turn_head
+from tests.api.expectations import fields_of, problem_of
+from tests.releases import (
+    copy_bundles,
+    copy_head,
+    edit_bundle,
+    move_to_own_encoder,
+    promote,
+    replace_file,
+    serving_head,
+    turn_head,
+    wait_for_closing,
+)
 
 FAULT = {"tickets": [{"text": "点击提交后一直报错 500，数据全丢了"}]}
+OWN_LABELS = ["故障", "需求", "账单", "其他"]
 WATCHED_SECONDS = 5
-THREADS, REQUESTS, RELOADS = 4, 60, 6
+THREADS, REQUESTS = 4, 60
 
 
 @pytest.fixture(scope="module")
 def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Bundles with a second head for tickets, which gives each label the probability of the one before."""
+    """Bundles with two more heads for tickets, which give each label the probability of the one before.
+
+    The head `own` has an encoder of its own.
+    """
     copied = copy_bundles(tmp_path_factory.mktemp("home"))
     turn_head(copied, "classify", "second")
+    move_to_own_encoder(copied, turn_head(copied, "classify", "own"))
     return copied
 
 
@@ -39,6 +56,11 @@ def first(bundles: Path) -> Release:
 @pytest.fixture(scope="module")
 def second(first: Release) -> Release:
     return first.changed("promote", "classify", {"classify": "heads/classify-second"})
+
+
+@pytest.fixture(scope="module")
+def own(second: Release) -> Release:
+    return second.changed("promote", "classify", {"classify": "heads/classify-own"})
 
 
 def _service(bundles: Path, *, watch_models: bool) -> TestClient:
@@ -72,7 +94,7 @@ def _classified(client: TestClient) -> tuple[str, str]:
 
 
 def _ready_version(client: TestClient) -> str:
-    models = {model["name"]: model["version"] for model in client.get("/readyz").json()["models"]}
+    models: dict[str, str] = {model["name"]: model["version"] for model in client.get("/readyz").json()["models"]}
     return models["classify"]
 
 
@@ -135,6 +157,74 @@ class TestCall:
         write_release(bundles, second.rolled_back("classify"))
         _reload(client)
         assert _classified(client) == (_version(bundles, first), "fault")
+
+
+class TestOwnLabels:
+    """A head whose labels are the customer's own: each ticket gets the one in the place of the project's label."""
+
+    @pytest.fixture
+    def relabelled(self, client: TestClient, bundles: Path) -> TestClient:
+        folder = bundles / head_folder("classify", "relabelled")
+        if not folder.exists():
+            edit_bundle(copy_head(bundles, "classify", "relabelled"), labels=OWN_LABELS)
+        promote(bundles, "classify", folder)
+        assert _reload(client).status_code == 200
+        return client
+
+    def test_they_are_answered(self, relabelled: TestClient) -> None:
+        assert _classified(relabelled) == ("relabelled", "故障")
+
+    def test_they_have_probabilities(self, relabelled: TestClient) -> None:
+        (result,) = relabelled.post("/v1/classify", json=FAULT).json()["results"]
+        assert list(result["probabilities"]) == OWN_LABELS
+
+    def test_the_service_desk_answers_them(self, relabelled: TestClient) -> None:
+        (result,) = relabelled.post("/v1/classify", json=FAULT).json()["results"]
+        assert result["triage"]["team"] == "service-desk"
+
+    def test_they_are_explained(self, relabelled: TestClient) -> None:
+        (result,) = relabelled.post("/v1/classify", json={**FAULT, "explain": True}).json()["results"]
+        assert result["explanation"]
+
+    def test_they_are_listed(self, relabelled: TestClient) -> None:
+        listed = {task["task"]: task["labels"] for task in relabelled.get("/v1/models").json()["tasks"]}
+        assert listed["classify"] == OWN_LABELS
+
+    def test_a_customer_may_report_them(self, relabelled: TestClient) -> None:
+        tickets = [{**FAULT["tickets"][0], "reported_as": label} for label in ("故障", "账单")]
+        results = relabelled.post("/v1/classify", json={"tickets": tickets}).json()["results"]
+        assert [result["disagrees_with_report"] for result in results] == [False, True]
+
+    def test_a_label_of_the_project_is_reported_no_more(self, relabelled: TestClient) -> None:
+        tickets = [{**FAULT["tickets"][0], "reported_as": "fault"}]
+        document = problem_of(relabelled.post("/v1/classify", json={"tickets": tickets}), 422)
+        assert fields_of(document) == {"tickets.0.reported_as"}
+        assert "账单" in document["detail"]
+
+
+def test_a_request_under_way_keeps_its_engine_and_its_encoder(
+    client: TestClient, bundles: Path, own: Release, first: Release
+) -> None:
+    begun, reloaded = threading.Event(), threading.Event()
+
+    def held(engine: EngineDep) -> list[str]:
+        begun.set()
+        reloaded.wait(60)
+        return [kind.label for _, kind in engine.analyse([FAULT["tickets"][0]["text"]])]
+
+    assert isinstance(client.app, FastAPI)
+    client.app.add_api_route("/held", held)
+    write_release(bundles, own)
+    _reload(client)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(client.get, "/held")
+        begun.wait(60)
+        write_release(bundles, first)
+        _reload(client)
+        assert _classified(client) == (_version(bundles, first), "fault")
+        wait_for_closing()
+        reloaded.set()
+        assert asked.result().json() == ["feature_request"]
 
 
 def _damage_weights(folder: Path, _: Path) -> None:
@@ -205,7 +295,9 @@ class TestRefused:
 
 
 @pytest.fixture(scope="module")
-def answers(unwatched: TestClient, bundles: Path, first: Release, second: Release) -> set[tuple[str, str]]:
+def answers(
+    unwatched: TestClient, bundles: Path, first: Release, second: Release, own: Release
+) -> set[tuple[str, str]]:
     """Versions and labels of hundreds of answers from four threads while models are replaced six times."""
     reloaded = threading.Event()
 
@@ -218,8 +310,8 @@ def answers(unwatched: TestClient, bundles: Path, first: Release, second: Releas
     with ThreadPoolExecutor(THREADS) as pool:
         asked = [pool.submit(ask, number) for number in range(THREADS)]
         try:
-            for number in range(RELOADS):
-                write_release(bundles, first if number % 2 else second)
+            for release in (second, own, first, own, second, first):
+                write_release(bundles, release)
                 assert _reload(unwatched).json()["changed"] is True
         finally:
             reloaded.set()
@@ -230,10 +322,11 @@ class TestTraffic:
     def test_every_answer_is_that_of_a_version_that_served(
         self, answers: set[tuple[str, str]], bundles: Path, first: Release
     ) -> None:
-        assert answers <= {(_version(bundles, first), "fault"), ("second", "feature_request")}
+        turned = {(version, "feature_request") for version in ("second", "own")}
+        assert answers <= {(_version(bundles, first), "fault"), *turned}
 
-    def test_both_versions_answered(self, answers: set[tuple[str, str]]) -> None:
-        assert len({version for version, _ in answers}) == 2
+    def test_every_version_answered(self, answers: set[tuple[str, str]]) -> None:
+        assert len({version for version, _ in answers}) == 3
 
 
 @pytest.fixture(scope="module")

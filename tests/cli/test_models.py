@@ -64,7 +64,7 @@ def test_the_star_moves_with_a_promotion(copied: Path) -> None:
 
 
 def test_an_encoder_of_a_head_that_does_not_serve_has_no_star(copied: Path) -> None:
-    move_to_own_encoder(copied, "classify", "second")
+    move_to_own_encoder(copied, copy_head(copied, "classify", "second"))
     assert not _serves(_list(), "encoders/classify-")
 
 

@@ -13,6 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from nlp_service.inference.bundle import HeadBundle, read_bundle
+from nlp_service.inference.engine import TASKS
+from nlp_service.inference.head import WEIGHTS_FILE
+from nlp_service.inference.release import read_release
 from tests.conftest import BUNDLES, PROJECT
 from tests.e2e.service import service
 
@@ -80,6 +84,11 @@ def test_the_runtime_steps_give_a_service_without_torch(tmp_path: Path, home: Pa
 def test_the_build_steps_give_the_same_bundles(tmp_path: Path) -> None:
     context = _context(tmp_path, "bundles")
     _make("image-bundles", context, tmp_path / "venv")
-    for head in (BUNDLES / "heads").iterdir():
-        built = context / "var" / "bundles" / "heads" / head.name / "bundle.json"
-        assert built.read_bytes() == (head / "bundle.json").read_bytes()
+    built, ours = read_release(context / "var" / "bundles"), read_release(BUNDLES)
+    assert built.serving == ours.shipped
+    for task in TASKS:
+        heads = [
+            read_bundle(bundles / release.shipped[task], HeadBundle)
+            for bundles, release in ((context / "var" / "bundles", built), (BUNDLES, ours))
+        ]
+        assert heads[0].files[WEIGHTS_FILE] == heads[1].files[WEIGHTS_FILE]

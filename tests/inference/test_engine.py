@@ -35,7 +35,7 @@ def bundles(tmp_path: Path) -> Path:
 def divided(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> Iterator[Engine]:
     """An engine whose tickets are classified on an encoder of that task's own."""
     bundles = copy_bundles(tmp_path_factory.mktemp("divided"))
-    promote(bundles, "classify", move_to_own_encoder(bundles, "classify", "own"))
+    promote(bundles, "classify", move_to_own_encoder(bundles, copy_head(bundles, "classify", "own")))
     loaded = Engine.load(bundles, threads=2, previous=engine)
     yield loaded
     loaded.close(keep=list(engine.batchers.values()))
@@ -136,14 +136,14 @@ class TestLoad:
             Engine.load(bundles, threads=2, previous=engine)
 
     def test_a_head_whose_encoder_is_missing_is_refused(self, bundles: Path, engine: Engine) -> None:
-        folder = move_to_own_encoder(bundles, "classify", "own")
+        folder = move_to_own_encoder(bundles, copy_head(bundles, "classify", "own"))
         promote(bundles, "classify", folder)
         next((bundles / "encoders").glob("classify-*/bundle.json")).unlink()
         with pytest.raises(BundleError, match="encoders/classify-"):
             Engine.load(bundles, threads=2, previous=engine)
 
     def test_a_load_that_fails_leaves_no_encoder_running(self, bundles: Path, engine: Engine) -> None:
-        folder = move_to_own_encoder(bundles, "classify", "own")
+        folder = move_to_own_encoder(bundles, copy_head(bundles, "classify", "own"))
         replace_file(
             folder, TEST_ANSWERS_FILE, serving_head(bundles, "aspects").joinpath(TEST_ANSWERS_FILE).read_bytes()
         )

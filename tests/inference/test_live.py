@@ -19,6 +19,7 @@ from tests.releases import (
     replace_file,
     serving_head,
     turn_head,
+    wait_for_closing,
 )
 
 TEXTS = ["又闪退了，三次没保存", "能不能支持深色模式"] * 8
@@ -46,12 +47,6 @@ def _version(live: LiveEngine) -> str:
 
 def _own(engine: Engine) -> Batcher:
     return engine.batchers[engine.model("classify").encoder.fingerprint]
-
-
-def _wait_for_closing() -> None:
-    for thread in threading.enumerate():
-        if thread.name == "close-engine":
-            thread.join(30)
 
 
 def _roll_back(bundles: Path) -> None:
@@ -89,7 +84,7 @@ class TestReload:
     def test_encoders_that_are_shared_go_on(self, live: LiveEngine, bundles: Path) -> None:
         promote(bundles, "classify", copy_head(bundles, "classify", "second"))
         live.reload()
-        _wait_for_closing()
+        wait_for_closing()
         with live.lease() as current:
             assert current.alive
 
@@ -117,7 +112,7 @@ class TestFailure:
             self._fails(live)
             with live.lease() as current:
                 assert current is old
-        _wait_for_closing()
+        wait_for_closing()
         assert len(old.analyse(TEXTS)) == len(TEXTS)
 
     def test_a_damaged_file_is_named(self, live: LiveEngine, bundles: Path) -> None:
@@ -172,7 +167,7 @@ class TestLease:
             assert [kind.label for _, kind in engine.analyse(TEXTS)] == expected
 
     def test_a_request_that_waits_for_its_encoder_is_answered(self, live: LiveEngine, bundles: Path) -> None:
-        promote(bundles, "classify", move_to_own_encoder(bundles, "classify", "own"))
+        promote(bundles, "classify", move_to_own_encoder(bundles, copy_head(bundles, "classify", "own")))
         live.reload()
         _roll_back(bundles)
         with live.lease() as engine:
@@ -184,44 +179,44 @@ class TestLease:
     def test_an_encoder_that_nothing_names_any_more_is_open_until_its_last_request_ended(
         self, live: LiveEngine, bundles: Path
     ) -> None:
-        promote(bundles, "classify", move_to_own_encoder(bundles, "classify", "own"))
+        promote(bundles, "classify", move_to_own_encoder(bundles, copy_head(bundles, "classify", "own")))
         live.reload()
         _roll_back(bundles)
         with live.lease() as engine:
             with live.lease() as same:
                 assert same is engine
                 live.reload()
-            _wait_for_closing()
+            wait_for_closing()
             assert _own(engine).alive
             assert len(engine.analyse(TEXTS)) == len(TEXTS)
-        _wait_for_closing()
+        wait_for_closing()
         assert not _own(engine).alive
 
     def test_an_encoder_that_no_request_uses_is_closed_with_the_reload(self, live: LiveEngine, bundles: Path) -> None:
-        promote(bundles, "classify", move_to_own_encoder(bundles, "classify", "own"))
+        promote(bundles, "classify", move_to_own_encoder(bundles, copy_head(bundles, "classify", "own")))
         live.reload()
         with live.lease() as engine:
             own = _own(engine)
         _roll_back(bundles)
         live.reload()
-        _wait_for_closing()
+        wait_for_closing()
         assert not own.alive
 
     def test_an_engine_two_reloads_back_is_open_until_its_request_ended(self, live: LiveEngine, bundles: Path) -> None:
-        promote(bundles, "classify", move_to_own_encoder(bundles, "classify", "own"))
+        promote(bundles, "classify", move_to_own_encoder(bundles, copy_head(bundles, "classify", "own")))
         live.reload()
         with live.lease() as engine:
             _roll_back(bundles)
             live.reload()
             promote(bundles, "sentiment", copy_head(bundles, "sentiment", "second"))
             live.reload()
-            _wait_for_closing()
+            wait_for_closing()
             assert _own(engine).alive
-        _wait_for_closing()
+        wait_for_closing()
         assert not _own(engine).alive
 
     def test_a_request_that_fails_gives_its_engine_back(self, live: LiveEngine, bundles: Path) -> None:
-        promote(bundles, "classify", move_to_own_encoder(bundles, "classify", "own"))
+        promote(bundles, "classify", move_to_own_encoder(bundles, copy_head(bundles, "classify", "own")))
         live.reload()
         with live.lease() as engine:
             own = _own(engine)
@@ -234,7 +229,7 @@ class TestLease:
 
         with pytest.raises(ZeroDivisionError):
             fail()
-        _wait_for_closing()
+        wait_for_closing()
         assert not own.alive
 
 
@@ -242,7 +237,7 @@ class TestClose:
     @pytest.fixture
     def closable(self, bundles: Path, engine: Engine) -> Engine:
         """An engine that shares no encoder with the tests' engine."""
-        promote(bundles, "classify", move_to_own_encoder(bundles, "classify", "own"))
+        promote(bundles, "classify", move_to_own_encoder(bundles, copy_head(bundles, "classify", "own")))
         divided = Engine.load(bundles, threads=2, previous=engine)
         return Engine(_own(divided), {}, divided.heads)
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from training.config import Architecture
-from training.data.example import LABELS, UNKNOWN
+from training.data.example import LABELS, UNKNOWN, Task
 from training.encoder import AttentionHead, MultiTaskEncoder, load_transformer, mean_pool
 
 IDS, MASK = torch.tensor([[0, 7, 8, 9, 2], [0, 9, 2, 1, 1]]), torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
@@ -61,6 +61,13 @@ def test_the_loss_of_a_batch_is_the_mean_over_its_texts(loss: str, checkpoint: P
     model = encoder(checkpoint, loss=loss)
     alone = loss_of(model, SENTIMENT) + loss_of(model, NOBODY, ASPECTS) * 2
     torch.testing.assert_close(loss_of(model, SENTIMENT, ASPECTS), alone / 2)
+
+
+def test_the_columns_of_a_task_follow_those_of_the_tasks_before_it(checkpoint: Path) -> None:
+    aspects_first: dict[Task, tuple[str, ...]] = {"aspects": LABELS["aspects"], "sentiment": LABELS["sentiment"]}
+    model = MultiTaskEncoder.on(load_transformer(checkpoint), aspects_first, Architecture()).eval()
+    wanted = nn.functional.cross_entropy(model.logits(IDS[:1], MASK[:1])["sentiment"][0], torch.tensor([2]))
+    torch.testing.assert_close(loss_of(model, [*[UNKNOWN] * 8, 2]), wanted)
 
 
 def test_the_softmax_loss_of_aspects_is_averaged_over_its_outputs(checkpoint: Path) -> None:
