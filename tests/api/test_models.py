@@ -1,4 +1,4 @@
-"""GET /v1/models: what answers now. Reloading is in test_reload.py."""
+"""GET /v1/models: what answers now. Reloading is in reload/."""
 
 from typing import Any
 
