@@ -150,7 +150,7 @@ def _csv(file: Path) -> list[dict[str, str]]:
 
 
 def _jsonl(file: Path) -> list[dict[str, str]]:
-    rows = [json.loads(line) for line in file.read_text("utf-8").splitlines() if line.strip()]
+    rows = [json.loads(line) for line in file.read_text("utf-8").split("\n") if line.strip()]
     return [{"text": f"{row['title']}\n{row['body'] or ''}", "label": row["label"]} for row in rows]
 
 

@@ -80,11 +80,10 @@ class ClassifyResponse(BaseModel):
 @router.post("/v1/classify", responses=PROBLEMS, response_model_exclude_none=True)
 async def classify(request: ClassifyRequest, engine: EngineDep) -> ClassifyResponse:
     """工单分类与分诊 · fault, feature request, question or other; how badly it hurts, who answers it, and by when."""
-    check_explained(request.explain, len(request.tickets), "tickets")
+    texts = [ticket.text for ticket in request.tickets]
+    check_explained(request.explain, texts, "tickets")
     _check_reports(request, engine)
-    encoded = await encode(
-        engine, [ticket.text for ticket in request.tickets], ("classify", "severity"), explain=request.explain
-    )
+    encoded = await encode(engine, texts, ("classify", "severity"), explain=request.explain)
     answers = engine.classifications(encoded.pooled)
     results = []
     for ticket, answer, severity in zip(request.tickets, answers, engine.severities(encoded.pooled), strict=True):

@@ -1,5 +1,6 @@
 """Fields that several requests and answers share."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
@@ -10,6 +11,7 @@ from nlp_service.text.validation import MAX_CHARACTERS, check_text
 MAX_TEXTS = 256
 MAX_EXPLAINED = 16
 """So many texts may be explained in a request: each costs up to 48 encodings."""
+MAX_EXPLAINED_CHARACTERS = 4000
 
 
 class Request(BaseModel):
@@ -40,7 +42,8 @@ ONE_OR_MORE = BeforeValidator(_as_list)
 
 
 Explain = Annotated[
-    bool, Field(description="also how much each part of the text spoke for the answer; at most 16 texts a request")
+    bool,
+    Field(description="how much each part of the text spoke for the answer; 16 texts, 4,000 characters at most"),
 ]
 
 
@@ -54,9 +57,15 @@ class InfluenceOut(BaseModel):
     ]
 
 
-def check_explained(explain: bool, texts: int, field: str) -> None:
-    """Raise InvalidText naming `field` when more texts are to be explained than a request may ask for."""
-    if explain and texts > MAX_EXPLAINED:
-        raise InvalidText(
-            f"explain 时最多 {MAX_EXPLAINED} 条 · at most {MAX_EXPLAINED} with explain, {texts} were given", field=field
-        )
+def check_explained(explain: bool, texts: Sequence[str], field: str) -> None:
+    """Raise InvalidText naming `field` when more is to be explained than a request may ask for."""
+    if not explain:
+        return
+    for what, count, limit in (
+        ("条 · texts", len(texts), MAX_EXPLAINED),
+        ("字 · characters in all", sum(map(len, texts)), MAX_EXPLAINED_CHARACTERS),
+    ):
+        if count > limit:
+            raise InvalidText(
+                f"explain 时最多 {limit:,} {what}: at most {limit:,} with explain, {count:,} were given", field=field
+            )

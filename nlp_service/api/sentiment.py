@@ -59,7 +59,7 @@ class SentimentResponse(BaseModel):
 @router.post("/v1/sentiment", responses=PROBLEMS, response_model_exclude_none=True)
 async def sentiment(request: SentimentRequest, engine: EngineDep) -> SentimentResponse:
     """情感分析 · how do the authors feel, about what, and which words say so."""
-    check_explained(request.explain, len(request.texts), "texts")
+    check_explained(request.explain, request.texts, "texts")
     tasks: tuple[Task, ...] = ("sentiment", "aspects") if request.aspects else ("sentiment",)
     encoded = await encode(engine, request.texts, tasks, explain=request.explain)
     answers = engine.sentiments(encoded.pooled)

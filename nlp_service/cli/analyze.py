@@ -138,7 +138,7 @@ def _report_bad(bad: list[BadLine]) -> None:
 
 def _summary(answers: list[Answer], bad: int) -> None:
     total = len(answers)
-    kinds = ("fault", "feature_request", "question", "other")
+    kinds = list(answers[0][1].probabilities) if answers else []
     table = Table("", *(f"{kind}" for kind in kinds), "合计 · all", title="情感 × 类别 · sentiment × class")
     pairs = Counter((sentiment.label, kind.label) for sentiment, kind in answers)
     for label in ("negative", "neutral", "positive"):

@@ -69,11 +69,11 @@ class Release(_Strict):
 
     def ship(self, parts: Mapping[str, str]) -> "Release":
         """The release after a build made `parts`: they serve where nothing else was promoted."""
-        free = {
-            part: folder
-            for part, folder in parts.items()
-            if part not in self.serving or self.serving[part] == self.shipped.get(part)
-        }
+        shipped = {*self.shipped.values()}
+        for step in self.history:
+            if step.action == "ship":
+                shipped.update(step.after.values())
+        free = {part: folder for part, folder in parts.items() if self.serving.get(part) in {None, *shipped}}
         return self.changed("ship", "build", free).model_copy(update={"shipped": dict(parts)})
 
     def rolled_back(self, target: str) -> "Release":

@@ -160,3 +160,10 @@ def test_more_than_sixteen_texts_name_the_field_and_the_limit(service: TestClien
 @both
 def test_more_than_sixteen_texts_are_answered_without_explanation(service: TestClient, call: Call) -> None:
     assert len(call.results(service, ["闪退"] * (MAX_TEXTS + 1))) == MAX_TEXTS + 1
+
+
+@both
+def test_too_many_characters_name_the_field_and_the_limit(service: TestClient, call: Call) -> None:
+    document = problem_of(call.send(service, ["又" * 1500] * 3, explain=True), 422)
+    assert fields_of(document) == {call.field}
+    assert "4,000" in document["detail"]

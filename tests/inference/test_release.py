@@ -60,6 +60,11 @@ class TestShip:
         later = {**SHIPPED, "classify": "heads/classify-1"}
         assert _promoted(shipped, "own").ship(later).shipped == later
 
+    def test_a_later_version_replaces_an_older_one_that_a_rollback_brought_back(self, shipped: Release) -> None:
+        second, third = ({**SHIPPED, "classify": f"heads/classify-shipped-{number}"} for number in (2, 3))
+        back = _promoted(shipped, "own").ship(second).rolled_back("classify")
+        assert _classify(back.ship(third)) == third["classify"].removeprefix("heads/classify-")
+
     def test_a_new_part_serves(self, shipped: Release) -> None:
         more = {**SHIPPED, "severity": "heads/severity-0"}
         assert shipped.ship(more).serving == more

@@ -56,9 +56,9 @@ def read_pairs(name: str, file: Path) -> PairSet:
 
 def read_faq(articles: Path, queries: Path) -> RetrievalSet:
     """From JSON Lines of ``pid, faqs: [{question, answers}]`` and ``query, gold_pid``."""
-    documents = [json.loads(line) for line in articles.read_text("utf-8").splitlines() if line.strip()]
+    documents = [json.loads(line) for line in articles.read_text("utf-8").split("\n") if line.strip()]
     places = {document["pid"]: place for place, document in enumerate(documents)}
-    asked = [json.loads(line) for line in queries.read_text("utf-8").splitlines() if line.strip()]
+    asked = [json.loads(line) for line in queries.read_text("utf-8").split("\n") if line.strip()]
     passages = [
         "\n".join(f"{faq['question']} {' '.join(faq['answers'])}" for faq in document["faqs"]) for document in documents
     ]
