@@ -96,7 +96,7 @@ def test_the_service_answers_with_the_labels_of_the_export_and_goes_back(home: P
     ticket = {"tickets": [{"text": "点了保存没反应,东西全丢了"}]}
     promoted = _training(home, "promote", "classify", "--accept-new-labels", "--force", "rough labels are fine here")
     assert promoted.returncode == 0, promoted.stderr[-2000:]
-    with TestClient(create_app(Settings(home=home))) as service:
+    with TestClient(create_app(Settings(home=home, watch_models=False))) as service:
         (answer,) = service.post("/v1/classify", json=ticket).json()["results"]
         assert set(answer["probabilities"]) == set(NAMES.values())
         rolled_back = _training(home, "rollback", "classify")
