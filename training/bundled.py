@@ -60,12 +60,8 @@ class BundledModels:
         if reference.fingerprint not in self._vectors:
             encoder = self.find(encoder_folder(reference.name, reference.fingerprint))
             self._vectors[reference.fingerprint] = BundledVectors(encoder)
-        self.heads[task] = Head.load(folder, self.vectors_of(reference.fingerprint).encoder.bundle)
+        self.heads[task] = Head.load(folder, self._vectors[reference.fingerprint].encoder.bundle)
         self.folders[task] = folder
-
-    def vectors_of(self, fingerprint: str) -> BundledVectors:
-        """The encoder with these weights."""
-        return self._vectors[fingerprint]
 
     def vectors(self, task: Task) -> BundledVectors:
         """The encoder that the head of `task` reads."""

@@ -25,10 +25,10 @@ Pooled = dict[str, Vectors]
 def check_bundles(bundles: Path) -> None:
     """Raise BundleError when a bundle that the engine loads is missing or damaged; loads nothing."""
     release = read_release(bundles)
-    read_bundle(bundles / _part(release, SEARCH), EncoderBundle)
-    for task in TASKS:
-        head = read_bundle(bundles / _part(release, task), HeadBundle)
-        read_bundle(bundles / encoder_folder(head.encoder.name, head.encoder.fingerprint), EncoderBundle)
+    heads = [read_bundle(bundles / _part(release, task), HeadBundle) for task in TASKS]
+    read = [encoder_folder(head.encoder.name, head.encoder.fingerprint) for head in heads]
+    for folder in dict.fromkeys([_part(release, SEARCH), *read]):  # an encoder is read whole: once, not for each head
+        read_bundle(bundles / folder, EncoderBundle)
 
 
 class Engine:

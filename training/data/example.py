@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from nlp_service.inference.aspects import ABSENT
 from nlp_service.inference.bundle import Task
 from nlp_service.inference.head import ASPECTS, LABELS, OUTPUTS
 
 __all__ = ["ABSENT", "ASPECTS", "LABELS", "OUTPUTS", "UNKNOWN", "Example", "Split", "Task", "targets"]
 
 Split = Literal["train", "validation", "test"]
-ABSENT = "absent"
 UNKNOWN = -100
 """Class index of an answer that nobody labelled; the losses of torch ignore it."""
 
