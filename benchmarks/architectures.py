@@ -22,7 +22,8 @@ from training.data.example import Example, Split, Task, targets
 from training.encoder import MultiTaskEncoder
 from training.metrics import aspect_f1, bootstrap, macro_f1
 from training.prepare import prepare
-from training.train import Collate, Encoded, label_sets, shorten, train
+from training.tokens import shorten
+from training.train import Collate, Encoded, label_sets, train
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "full, all tasks": {},

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from nlp_service.inference.aspects import aspect_classes
 from training.metrics import accuracy, aspect_f1, expected_calibration_error, macro_f1
 
 
@@ -16,9 +17,7 @@ def summary(
     flat, classes = probabilities.reshape(-1, probabilities.shape[-1]), truth.ravel()
     figures = {"texts": float(len(truth)), "ece": round(expected_calibration_error(flat, classes), 4)}
     if truth.shape[1] > 1:
-        opinions = probabilities[..., 1:].argmax(-1) + 1
-        answers = np.where(1 - probabilities[..., 0] >= presence, opinions, 0)
-        return figures | {"micro_f1": round(aspect_f1(answers, truth), 4)}
+        return figures | {"micro_f1": round(aspect_f1(aspect_classes(probabilities, presence), truth), 4)}
     answered = flat.max(axis=1) >= threshold
     right = flat.argmax(axis=1) == classes
     return figures | {

@@ -21,7 +21,7 @@ from training.metrics import aspect_f1, macro_f1
 from training.places import CONFIG_FILE, Places
 from training.prepare import prepare
 from training.registry.candidate import Candidate, read_candidate
-from training.registry.comparison import COMPARISON_FILE, Comparison, TaskComparison, compare, write_comparison
+from training.registry.comparison import COMPARISON_FILE, Answers, Comparison, TaskComparison, compare, write_comparison
 from training.report.baselines import baselines
 from training.report.markdown import write_report
 from training.report.robustness import robustness
@@ -203,19 +203,26 @@ def _comparison(models: BundledModels, test: Sequence[Example], places: Places) 
     champion = BundledModels([places.bundles], known)
     texts = _speed_texts(test)
     tasks: dict[str, TaskComparison] = {}
+    slower: dict[tuple[Path, Path], float] = {}
     for task, head in models.heads.items():
         examples = [example for example in test if example.has(task)]
         asked = [example.text for example in examples]
-        labels = head.bundle.labels
         serves = task in champion.heads
+        if serves:  # heads cost next to nothing: tasks on the same encoders take the same time
+            encoders = (models.vectors(task).folder, champion.vectors(task).folder)
+            if encoders not in slower:
+                slower[encoders] = models.milliseconds(task, texts) / champion.milliseconds(task, texts)
         tasks[task] = compare(
             task,
-            labels,
-            champion.heads[task].bundle.labels if serves else (),
             examples,
-            _truth(examples, task, labels),
-            models.probabilities(task, asked),
-            champion.probabilities(task, asked) if serves else None,
-            slower=models.milliseconds(task, texts) / champion.milliseconds(task, texts) if serves else 1.0,
+            _truth(examples, task, head.bundle.labels),
+            _answers(models, task, asked),
+            _answers(champion, task, asked) if serves else None,
+            slower=slower[encoders] if serves else 1.0,
         )
     return Comparison(champion=serving, tasks=tasks)
+
+
+def _answers(models: BundledModels, task: Task, texts: Sequence[str]) -> Answers:
+    bundle = models.heads[task].bundle
+    return Answers(bundle.labels, models.probabilities(task, texts), bundle.presence_threshold)

@@ -5,9 +5,7 @@ stays small. Interrupted, the same command goes on from the last checkpoint.
 """
 
 import hashlib
-import json
 import random
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +21,17 @@ from training.console import console
 from training.data.example import LABELS, Example, Split, Task, targets
 from training.data.split import fingerprint
 from training.encoder import MultiTaskEncoder, load_transformer
+from training.tokens import pad_batch, shorten
+from training.trainer import (
+    has_checkpoint,
+    load_weights,
+    run_to_the_end,
+    save_weights,
+    total_steps,
+    training_arguments,
+)
 
-PAD_MULTIPLE = 8
+TRAINED_FILE = "trained.pt"
 
 
 @dataclass(frozen=True)
@@ -64,17 +71,6 @@ class Collate:
         }
 
 
-def pad_batch(texts: Sequence[Sequence[int]], pad: int) -> tuple[Tensor, Tensor]:
-    """Token ids and attention mask, shape (texts, tokens), the width a multiple of 8."""
-    width = -(-max(map(len, texts)) // PAD_MULTIPLE) * PAD_MULTIPLE
-    ids = torch.full((len(texts), width), pad)
-    mask = torch.zeros((len(texts), width), dtype=torch.long)
-    for index, text in enumerate(texts):
-        ids[index, : len(text)] = torch.tensor(text)
-        mask[index, : len(text)] = 1
-    return ids, mask
-
-
 def train(
     config: TrainingConfig, base: Path, prefix: str, splits: Mapping[Split, Sequence[Example]], work: Path
 ) -> MultiTaskEncoder:
@@ -89,9 +85,7 @@ def train(
     tokenizer = AutoTokenizer.from_pretrained(base)
     model = MultiTaskEncoder.on(load_transformer(base), label_sets(config), config.architecture)
     for folder, stage in _stage_folders(config, base, prefix, splits, work):
-        finished = folder / "trained.pt"
-        if finished.is_file():
-            model.load_state_dict(torch.load(finished, weights_only=True))
+        if load_weights(model, folder / TRAINED_FILE):
             continue
         sets = EncodedSets(config, stage, tokenizer, prefix, splits)
         set_seed(config.seed)  # what LoRA begins with must not hang on whether the last stage was trained or loaded
@@ -99,9 +93,7 @@ def train(
         _run_stage(config, stage, model, sets, folder)
         if adapted:
             model.transformer = cast(Any, model.transformer).merge_and_unload()
-        partial = folder / "trained.partial"
-        torch.save(model.cpu().state_dict(), partial)
-        partial.rename(finished)
+        save_weights(model.cpu().state_dict(), folder / TRAINED_FILE)
     return model.eval()
 
 
@@ -178,39 +170,31 @@ def _stage_folders(
 
 
 def _run_stage(config: TrainingConfig, stage: Stage, model: MultiTaskEncoder, sets: EncodedSets, folder: Path) -> None:
-    from transformers import EarlyStoppingCallback, Trainer, TrainingArguments
+    from transformers import EarlyStoppingCallback, Trainer
 
     optimisation = config.optimisation
-    steps = -(-len(sets.train) // optimisation.batch_size) * stage.epochs
     stopping: dict[str, Any] = {
         "eval_strategy": "steps",
         "eval_steps": optimisation.save_steps,
         "per_device_eval_batch_size": 2 * optimisation.batch_size,
         "prediction_loss_only": True,
         "load_best_model_at_end": True,
+        "save_total_limit": 2,
         "metric_for_best_model": "loss",
         "restore_callback_states_from_checkpoint": True,  # else a resumed run has its whole patience again
     }
-    arguments = TrainingArguments(
-        output_dir=str(folder / "checkpoints"),
-        num_train_epochs=stage.epochs,
-        per_device_train_batch_size=optimisation.batch_size,
+    arguments = training_arguments(
+        folder,
+        len(sets.train),
+        epochs=stage.epochs,
+        batch_size=optimisation.batch_size,
         learning_rate=stage.learning_rate,
         weight_decay=optimisation.weight_decay,
-        warmup_steps=int(steps * optimisation.warmup_share),
-        lr_scheduler_type="linear",
-        train_sampling_strategy="group_by_length",
-        length_column_name="length",
-        bf16=has_bf16(),
-        use_cpu=not torch.cuda.is_available(),
+        warmup_share=optimisation.warmup_share,
         seed=config.seed,
         save_steps=optimisation.save_steps,
-        save_total_limit=2 if stage.patience else 1,
-        logging_steps=20,
-        remove_unused_columns=False,
-        label_names=["labels"],
-        report_to=[],
-        dataloader_pin_memory=False,
+        train_sampling_strategy="group_by_length",
+        length_column_name="length",
         **(stopping if stage.patience else {}),
     )
     trainer = Trainer(
@@ -222,11 +206,10 @@ def _run_stage(config: TrainingConfig, stage: Stage, model: MultiTaskEncoder, se
         optimizers=(_optimiser(model, stage.learning_rate, optimisation), None),
         callbacks=[EarlyStoppingCallback(stage.patience)] if stage.patience else [],
     )
-    resume = drop_unfinished(folder / "checkpoints")
-    note = " · 继续 · resuming" if resume else ""
+    steps = total_steps(len(sets.train), optimisation.batch_size, stage.epochs)
+    note = " · 继续 · resuming" if has_checkpoint(folder) else ""
     console.print(f"{stage.name}: {len(sets.train):,} 条 · texts an epoch, {steps:,} 步 · steps{note}")
-    trainer.train(resume_from_checkpoint=resume)
-    (folder / "log.json").write_text(json.dumps(trainer.state.log_history, indent=1), encoding="utf-8")
+    run_to_the_end(trainer, folder)
 
 
 def _optimiser(model: MultiTaskEncoder, learning_rate: float, settings: Optimisation) -> torch.optim.Optimizer:
@@ -243,29 +226,3 @@ def _optimiser(model: MultiTaskEncoder, learning_rate: float, settings: Optimisa
         ],
         lr=learning_rate,
     )
-
-
-def has_bf16() -> bool:
-    """Whether this machine multiplies bfloat16 matrices in hardware; elsewhere training runs in float32."""
-    if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported())
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-
-
-def drop_unfinished(checkpoints: Path) -> bool:
-    """Delete checkpoints whose writing was interrupted; the state is written last. True when one is left."""
-    complete = False
-    for checkpoint in checkpoints.glob("checkpoint-*"):
-        if (checkpoint / "trainer_state.json").is_file():
-            complete = True
-        else:
-            shutil.rmtree(checkpoint)
-    return complete
-
-
-def shorten(ids: list[int], limit: int) -> list[int]:
-    """Keep the head and the tail of a long text: the point of a long mail is often in its last line."""
-    if len(ids) <= limit:
-        return ids
-    tail = limit // 2
-    return ids[: limit - tail] + ids[-tail:]

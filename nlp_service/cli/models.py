@@ -2,6 +2,7 @@
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.markup import escape
@@ -9,8 +10,9 @@ from rich.table import Table
 
 from nlp_service.cli.console import output
 from nlp_service.errors import BundleError, ServiceError
-from nlp_service.inference.bundle import EncoderBundle, HeadBundle, read_bundle
+from nlp_service.inference.bundle import EncoderBundle, HeadBundle
 from nlp_service.inference.release import ENCODERS, HEADS, PARTIAL, encoder_folder, read_release
+from nlp_service.inference.rollback import read_bundle_of, roll_back
 from nlp_service.settings import Settings
 
 app = typer.Typer(help="模型包 · model bundles", no_args_is_help=True)
@@ -31,6 +33,16 @@ def build() -> None:
         build_bundles(settings.models_dir, settings.home / "data", settings.var_dir)
     except BaseError as error:
         raise ServiceError(str(error)) from error
+
+
+@app.command()
+def rollback(
+    target: Annotated[str, typer.Argument(help="任务,或 feedback · a task, or feedback for all its heads")],
+) -> None:
+    """撤回最近一次发布,服务一秒内换回 · undo the last promotion of a target; a running service follows in a second."""
+    change = roll_back(Settings().bundles_dir, target)
+    for part, folder in change.after.items():
+        output.print(f"[green]✓[/green] {part}: {change.before.get(part, '–')} → {folder}")
 
 
 @app.command("list")
@@ -65,9 +77,7 @@ def _present(bundles: Path) -> set[str]:
 
 def _read(bundles: Path, folder: str) -> EncoderBundle | HeadBundle | BundleError:
     try:
-        if folder.startswith(f"{ENCODERS}/"):
-            return read_bundle(bundles / folder, EncoderBundle)
-        return read_bundle(bundles / folder, HeadBundle)
+        return read_bundle_of(folder, bundles / folder)
     except BundleError as error:
         return error
 

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from nlp_service.inference.encoder import Vectors
 from nlp_service.inference.head import Head
 
@@ -19,19 +22,27 @@ class AspectOpinion:
     """Probability that the text speaks of the aspect in this way, 0…1."""
 
 
+def aspect_classes(probabilities: NDArray[np.float32], presence: float, absent: int = 0) -> NDArray[np.int64]:
+    """Class index of each aspect: the likeliest opinion where it is spoken of with at least `presence`, else `absent`.
+
+    `probabilities` has the shape (…, aspects, classes), the answer (…, aspects).
+    """
+    opinions = probabilities.copy()
+    opinions[..., absent] = -1
+    return np.where(1 - probabilities[..., absent] >= presence, opinions.argmax(axis=-1), absent)
+
+
 def aspect_opinions(head: Head, pooled: Vectors) -> list[list[AspectOpinion]]:
     """The aspects of each text, the surest first, for pooled vectors, shape (texts, dimension)."""
     absent = head.bundle.labels.index(ABSENT)
-    threshold = head.bundle.presence_threshold
+    probabilities = head.probabilities(pooled)
+    classes = aspect_classes(probabilities, head.bundle.presence_threshold, absent)
     results = []
-    for text in head.probabilities(pooled).tolist():
-        found = []
-        for aspect, row in zip(head.bundle.aspects, text, strict=True):
-            if 1 - row[absent] >= threshold:
-                opinions = {
-                    label: value for label, value in zip(head.bundle.labels, row, strict=True) if label != ABSENT
-                }
-                label = max(opinions, key=opinions.__getitem__)
-                found.append(AspectOpinion(aspect, label, opinions[label]))
+    for answers, confidences in zip(classes, probabilities, strict=True):
+        found = [
+            AspectOpinion(aspect, head.bundle.labels[answer], float(row[answer]))
+            for aspect, answer, row in zip(head.bundle.aspects, answers, confidences, strict=True)
+            if answer != absent
+        ]
         results.append(sorted(found, key=lambda opinion: -opinion.confidence))
     return results

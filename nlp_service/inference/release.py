@@ -77,7 +77,10 @@ class Release(_Strict):
         return self.changed("ship", "build", free).model_copy(update={"shipped": dict(parts)})
 
     def rolled_back(self, target: str) -> "Release":
-        """The release before the last promotion of `target` that was not undone yet; raises BundleError without one."""
+        """The release before the last promotion of `target` that was not undone yet; raises BundleError without one.
+
+        A part that was changed again since, such as by a promotion of one task alone, stays as it is.
+        """
         undone = 0
         for step in reversed(self.history):
             if step.target != target:
@@ -87,7 +90,14 @@ class Release(_Strict):
             elif step.action == "promote" and undone:
                 undone -= 1
             elif step.action == "promote":
-                return self.changed("rollback", target, step.before, step.source)
+                unchanged = {
+                    part: folder for part, folder in step.before.items() if self.serving.get(part) == step.after[part]
+                }
+                if step.before and not unchanged:
+                    raise BundleError(
+                        f"{target}: 已被之后的发布替换,请先撤回它 · replaced by a later promotion, roll that back first"
+                    )
+                return self.changed("rollback", target, unchanged, step.source)
         raise BundleError(f"{target}: 没有可撤回的发布 · there is no promotion to roll back")
 
     def named(self) -> set[str]:

@@ -68,6 +68,20 @@ def test_an_encoder_of_a_head_that_does_not_serve_has_no_star(copied: Path) -> N
     assert not _serves(_list(), "encoders/classify-")
 
 
+def test_an_operator_takes_a_promotion_back(copied: Path) -> None:
+    before = read_release(copied).serving["classify"]
+    promote(copied, "classify", copy_head(copied, "classify", "second"))
+    result = CliRunner().invoke(app, ["models", "rollback", "classify"])
+    assert f"classify: heads/classify-second → {before}" in result.stdout
+    assert read_release(copied).serving["classify"] == before
+
+
+@pytest.mark.usefixtures("copied")
+def test_without_a_promotion_there_is_nothing_to_take_back() -> None:
+    result = CliRunner().invoke(app, ["models", "rollback", "classify"])
+    assert (result.exit_code, type(result.exception)) == (1, BundleError)
+
+
 @pytest.mark.parametrize("task", TASKS)
 def test_a_head_is_listed_with_its_figure_on_the_test_set(copied: Path, task: str) -> None:
     assert "/test F1 0." in _row(_list(), read_release(copied).serving[task])

@@ -141,6 +141,17 @@ class TestRollback:
         parts = {"classify": "heads/classify-1", "sentiment": "heads/sentiment-1"}
         assert shipped.changed("promote", "feedback", parts).rolled_back("feedback").serving == SHIPPED
 
+    def test_a_part_that_was_promoted_alone_since_stays(self, shipped: Release) -> None:
+        both = shipped.changed(
+            "promote", "feedback", {"classify": "heads/classify-1", "sentiment": "heads/sentiment-1"}
+        )
+        assert _promoted(both, "2").rolled_back("feedback").serving == {**SHIPPED, "classify": "heads/classify-2"}
+
+    def test_a_promotion_that_a_later_one_replaced_wholly_is_not_undone(self, shipped: Release) -> None:
+        release = _promoted(shipped, "1").changed("promote", "feedback", {"classify": "heads/classify-2"})
+        with pytest.raises(BundleError, match="roll that back first"):
+            release.rolled_back("classify")
+
     @pytest.mark.parametrize("promotions", [0, 1])
     def test_more_rollbacks_than_promotions_are_refused(self, shipped: Release, promotions: int) -> None:
         release = _rolled_back(_promoted(shipped, *["1"][:promotions]), times=promotions)

@@ -12,7 +12,8 @@ from training.base.source import VERIFIED
 from training.config import Architecture, Optimisation, Review, Sources, Stage, TrainingConfig
 from training.data.example import UNKNOWN, Example, Split
 from training.encoder import MultiTaskEncoder, load_transformer
-from training.train import Collate, EncodedSets, label_sets, open_for_tuning, shorten, train
+from training.tokens import shorten
+from training.train import Collate, EncodedSets, label_sets, open_for_tuning, train
 
 WORD_EMBEDDINGS = "embeddings.word_embeddings.weight"
 LAYERS = 3

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from nlp_service.errors import BundleError
 from nlp_service.inference.bundle import BUNDLE_FILE, EncoderBundle, HeadBundle, read_bundle, sha256
+from nlp_service.inference.locking import exclusive
 from nlp_service.inference.release import (
     ENCODERS,
     HEADS,
@@ -28,7 +29,6 @@ from nlp_service.inference.release import (
 from training.build.head_bundle import write_head_bundle
 from training.build.texts import read_texts, texts_file
 from training.console import console
-from training.registry.locking import exclusive
 from training.registry.prune import prune
 
 INPUTS_FILE = ".inputs"

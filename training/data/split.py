@@ -165,6 +165,7 @@ def fingerprint(examples: Sequence[Example]) -> str:
         "\t".join(
             [
                 *(f"{task}={label}" for task, label in sorted(example.labels.items())),
+                *(["aspects"] if example.aspects is not None else []),
                 *(f"{aspect}:{polarity}" for aspect, polarity in sorted((example.aspects or {}).items())),
                 example.text,
             ]

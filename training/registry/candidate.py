@@ -13,8 +13,9 @@ from typing import Annotated, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from nlp_service.inference.bundle import EncoderBundle, HeadBundle, Sha256, Task, read_bundle
+from nlp_service.inference.bundle import HeadBundle, Sha256, Task
 from nlp_service.inference.release import ENCODERS, HEADS, SEARCH, encoder_folder
+from nlp_service.inference.rollback import read_bundle_of
 from training.registry.comparison import Comparison
 from training.registry.errors import RegistryError
 
@@ -58,11 +59,6 @@ class Candidate(BaseModel):
 def is_head(folder: str) -> bool:
     """Whether a bundle of this folder is a head, and not an encoder."""
     return folder.startswith(f"{HEADS}/")
-
-
-def read_bundle_of(folder: str, place: Path) -> EncoderBundle | HeadBundle:
-    """Read and verify the bundle `folder`, which lies at `place`; raises BundleError."""
-    return read_bundle(place, HeadBundle) if is_head(folder) else read_bundle(place, EncoderBundle)
 
 
 def read_candidate(folder: Path) -> Candidate:

@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from nlp_service.inference.aspects import aspect_classes
 from nlp_service.inference.release import Parts
 from training.data.example import Example, Task
 from training.metrics import (
@@ -15,9 +17,7 @@ from training.metrics import (
     Classes,
     Figure,
     Probabilities,
-    aspect_f1,
     expected_calibration_error,
-    macro_f1,
     slice_rows,
 )
 from training.registry.errors import RegistryError
@@ -83,52 +83,67 @@ class Comparison(_Strict):
     """By part of the release: a task, or `search`."""
 
 
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What one model says of the test texts."""
+
+    labels: tuple[str, ...]
+    probabilities: Probabilities
+    """Calibrated, shape (texts, labels), for `aspects` (texts, aspects, labels)."""
+    presence: float = 0.5
+    """From which probability on an aspect is spoken of."""
+
+    def classes(self, task: Task, labels: tuple[str, ...]) -> Classes:
+        """The answers as indexes into `labels`, the same labels in an order that may differ."""
+        probabilities = self.probabilities[..., [self.labels.index(label) for label in labels]]
+        if task == "aspects":
+            return aspect_classes(probabilities, self.presence)
+        likeliest: Classes = probabilities.argmax(axis=-1)
+        return likeliest
+
+
 def compare(
     task: Task,
-    labels: tuple[str, ...],
-    champion_labels: tuple[str, ...],
     examples: Sequence[Example],
     truth: Classes,
-    candidate: Probabilities,
-    champion: Probabilities | None,
+    candidate: Answers,
+    champion: Answers | None,
     *,
     slower: float,
 ) -> TaskComparison:
-    """Compare calibrated probabilities for `examples`.
+    """Compare what two models answer to `examples`; `champion` is None when nothing served before.
 
-    They have the shape (texts, labels), for `aspects` (texts, aspects, labels); `truth` holds indexes into `labels`,
-    shape (texts,) or (texts, aspects). The candidate's columns follow `labels`, the champion's `champion_labels`, which
-    may have another order; it is None, and they are empty, when nothing served before. The figure is micro-F1 of the
+    `truth` holds indexes into the candidate's labels, shape (texts,) or (texts, aspects). The figure is micro-F1 of the
     mentions for `aspects`, macro-F1 for other tasks.
     """
-    same = set(labels) == set(champion_labels)
-    other = None if champion is None or not same else champion[..., [champion_labels.index(one) for one in labels]]
+    labels = candidate.labels
+    mine = candidate.classes(task, labels)
+    same = champion is not None and set(champion.labels) == set(labels)
+    theirs = champion.classes(task, labels) if champion is not None and same else None
     return TaskComparison(
         metric="micro-F1" if task == "aspects" else "macro-F1",
         labels=labels,
-        champion_labels=champion_labels,
+        champion_labels=champion.labels if champion is not None else (),
         texts=len(examples),
-        candidate=_figure(task, candidate, truth),
-        champion=None if other is None else _figure(task, other, truth),
-        difference=None if other is None else paired_difference(task, candidate, other, truth),
-        ece=expected_calibration_error(candidate.reshape(-1, len(labels)), truth.reshape(-1)),
-        slices=_slices(task, examples, truth, candidate, other),
+        candidate=_figure(task, mine, truth),
+        champion=None if theirs is None else _figure(task, theirs, truth),
+        difference=None if theirs is None else paired_difference(task, mine, theirs, truth),
+        ece=expected_calibration_error(candidate.probabilities.reshape(-1, len(labels)), truth.reshape(-1)),
+        slices=_slices(task, examples, truth, mine, theirs),
         slower=slower,
     )
 
 
-def paired_difference(
-    task: Task, candidate: Probabilities, champion: Probabilities, truth: Classes, *, seed: int = 0
-) -> Figure:
-    """Figure of the candidate minus that of the champion, with its 95 % interval over resampled texts.
+def paired_difference(task: Task, candidate: Classes, champion: Classes, truth: Classes, *, seed: int = 0) -> Figure:
+    """Figure of the candidate's answers minus that of the champion's, with its 95 % interval over resampled texts.
 
     Each of the 1,000 samples draws the same texts for both (Efron & Tibshirani 1993, ch. 16), so what is hard for both
     does not widen the interval.
     """
     texts = len(truth)
-    both = [_counts(task, answers.argmax(axis=-1), truth) for answers in (candidate, champion)]
+    both = [_counts(task, answers, truth) for answers in (candidate, champion)]
     generator = np.random.default_rng(seed)
-    differences: list[NDArray[np.float32]] = []
+    differences: list[NDArray[np.float64]] = []
     for start in range(0, BOOTSTRAP_SAMPLES, _CHUNK):
         size = min(_CHUNK, BOOTSTRAP_SAMPLES - start)
         drawn = generator.integers(0, texts, (size, texts)) + np.arange(size)[:, None] * texts
@@ -140,10 +155,8 @@ def paired_difference(
     return Figure(value, float(low), float(high))
 
 
-def _figure(task: Task, probabilities: Probabilities, truth: Classes) -> float:
-    if task == "aspects":
-        return aspect_f1(probabilities.argmax(axis=-1), truth)
-    return macro_f1(probabilities, truth)
+def _figure(task: Task, answers: Classes, truth: Classes) -> float:
+    return float(_f1(_counts(task, answers, truth).sum(axis=0, keepdims=True))[0])
 
 
 def _counts(task: Task, answers: Classes, truth: Classes) -> Counts:
@@ -161,16 +174,16 @@ def _counts(task: Task, answers: Classes, truth: Classes) -> Counts:
     return np.stack([true & answered, true, answered], axis=1).astype(np.float32)
 
 
-def _f1(counts: Counts) -> NDArray[np.float32]:
+def _f1(counts: Counts) -> NDArray[np.float64]:
     """Mean F1 over the classes that occur, shape (samples,), of counts of the shape (samples, 3, classes)."""
-    right, true, answered = counts[:, 0], counts[:, 1], counts[:, 2]
+    right, true, answered = (counts[:, part].astype(np.float64) for part in range(3))
     f1 = 2 * right / np.maximum(true + answered, 1)
-    mean: NDArray[np.float32] = (f1 * (true > 0)).sum(axis=1) / np.maximum((true > 0).sum(axis=1), 1)
+    mean: NDArray[np.float64] = (f1 * (true > 0)).sum(axis=1) / np.maximum((true > 0).sum(axis=1), 1)
     return mean
 
 
 def _slices(
-    task: Task, examples: Sequence[Example], truth: Classes, candidate: Probabilities, champion: Probabilities | None
+    task: Task, examples: Sequence[Example], truth: Classes, candidate: Classes, champion: Classes | None
 ) -> dict[str, dict[str, SliceComparison]]:
     slices: dict[str, dict[str, SliceComparison]] = {}
     for name in sorted({key for example in examples for key in example.slices}):
@@ -186,7 +199,7 @@ def _slices(
     return slices
 
 
-def _slice(task: Task, truth: Classes, candidate: Probabilities, champion: Probabilities | None) -> SliceComparison:
+def _slice(task: Task, truth: Classes, candidate: Classes, champion: Classes | None) -> SliceComparison:
     mine = _figure(task, candidate, truth)
     theirs = None if champion is None else _figure(task, champion, truth)
     difference = None if theirs is None else mine - theirs

@@ -2,18 +2,16 @@
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nlp_service.inference.bundle import BUNDLE_FILE, EncoderBundle, HeadBundle, read_bundle
-from nlp_service.inference.release import encoder_folder
+from nlp_service.inference.bundle import BUNDLE_FILE, EncoderBundle, read_bundle
 from training.registry.candidate import (
     BUNDLES,
     CANDIDATE_FILE,
     Candidate,
-    read_bundle_of,
     read_candidate,
     verify_bundles,
 )
@@ -72,14 +70,6 @@ def _fetch(client: "MlflowClient", version: Registered, artifact: str, target: P
     """Copy a file or folder of the version's run into the folder `target`; returns where it lies."""
     target.mkdir(parents=True, exist_ok=True)
     return Path(client.download_artifacts(version.run_id, artifact, str(target)))
-
-
-def verify_installed(folders: Iterable[str], bundles: Path) -> None:
-    """Raise BundleError unless each of these bundles, and the encoder of each head, is there and intact."""
-    for folder in folders:
-        bundle = read_bundle_of(folder, bundles / folder)
-        if isinstance(bundle, HeadBundle):
-            read_bundle(bundles / encoder_folder(bundle.encoder.name, bundle.encoder.fingerprint), EncoderBundle)
 
 
 def _check_same(description: Path, installed: Path) -> None:

@@ -7,13 +7,13 @@ When a promotion stops between the two, the next promotion, rollback, `reconcile
 from dataclasses import dataclass
 from pathlib import Path
 
-from nlp_service.errors import BundleError
+from nlp_service.inference.locking import exclusive
 from nlp_service.inference.release import Change, Parts, Release, read_release, write_release
+from nlp_service.inference.rollback import roll_back
 from training.registry.candidate import check_compared
 from training.registry.errors import GateRefused, RegistryError
 from training.registry.gate import GateConfig, Refusal, decide
-from training.registry.install import fetch_description, install, staging, verify_installed
-from training.registry.locking import exclusive
+from training.registry.install import fetch_description, install, staging
 from training.registry.tracking import has_store, open_client
 from training.registry.versions import CANDIDATE, CHAMPION, align, find_version, record_decision, targets
 
@@ -92,15 +92,9 @@ def rollback(target: str, var_dir: Path) -> Change:
     command. Raises BundleError when there is nothing to roll back, or what served is damaged.
     """
     bundles = var_dir / "bundles"
+    step = roll_back(bundles, target)
     with exclusive(bundles):
-        release = read_release(bundles)
-        earlier = release.rolled_back(target)
-        if earlier is release:
-            raise BundleError(f"{target}: 之前没有可服务的版本 · nothing served before the last promotion")
-        step = earlier.history[-1]
-        verify_installed(step.after.values(), bundles)
-        write_release(bundles, earlier)
-        _follow(var_dir, earlier)
+        _follow(var_dir, read_release(bundles))
     return step
 
 

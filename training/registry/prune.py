@@ -8,9 +8,9 @@ from pydantic import ValidationError
 
 from nlp_service.errors import BundleError
 from nlp_service.inference.bundle import BUNDLE_FILE, HeadBundle
+from nlp_service.inference.locking import exclusive
 from nlp_service.inference.release import ENCODERS, HEADS, encoder_folder, read_release
 from training.registry.candidate import is_head
-from training.registry.locking import exclusive
 
 OLD_SECONDS = 24 * 3600
 """An unfinished folder that nothing was written into for so long is not being written any more."""

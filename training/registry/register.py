@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlp_service.inference.bundle import BUNDLE_FILE, sha256
+from nlp_service.inference.locking import exclusive
 from training.registry.candidate import (
     BUNDLES,
     MODELS,
@@ -22,7 +23,6 @@ from training.registry.candidate import (
 )
 from training.registry.comparison import COMPARISON_FILE, Comparison, read_comparison
 from training.registry.errors import RegistryError
-from training.registry.locking import exclusive
 from training.registry.tracking import experiment_id, local_folder, model_name, open_client
 from training.registry.versions import (
     CANDIDATE,

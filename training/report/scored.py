@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from nlp_service.inference.aspects import aspect_classes
 from training.data.example import ABSENT, ASPECTS, Example, Task
 
 Probabilities = NDArray[np.float32]
@@ -69,5 +70,4 @@ class Scored:
         if self.task != "aspects":
             likeliest: Classes = probabilities.argmax(axis=-1)
             return likeliest
-        opinion = probabilities[..., 1:].argmax(axis=-1) + 1
-        return np.where(1 - probabilities[..., 0] >= self.presence_threshold, opinion, 0)
+        return aspect_classes(probabilities, self.presence_threshold)

@@ -5,7 +5,6 @@ sets that were not trained on do not suffer (Wortsman et al. 2022).
 """
 
 import hashlib
-import json
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,9 +21,11 @@ from training.console import console
 from training.encoder import load_transformer, mean_pool
 from training.search.config import SearchConfig
 from training.search.pairs import Triplet
-from training.train import drop_unfinished, has_bf16, pad_batch, shorten
+from training.tokens import pad_batch, shorten
+from training.trainer import load_weights, run_to_the_end, save_weights, total_steps, training_arguments
 
 NO_GROUP = -1
+WEIGHT_DECAY = 0.01
 
 
 class ContrastiveEncoder(nn.Module):
@@ -93,7 +94,7 @@ class CollateTriplets:
 
 def train_search(config: SearchConfig, base: Path, triplets: Sequence[Triplet], work: Path) -> Any:
     """The fine-tuned transformer, on the CPU; resumes, and loads what is finished."""
-    from transformers import AutoTokenizer, Trainer, TrainingArguments, set_seed
+    from transformers import AutoTokenizer, Trainer, set_seed
 
     set_seed(config.seed)
     tokenizer = AutoTokenizer.from_pretrained(base)
@@ -101,31 +102,21 @@ def train_search(config: SearchConfig, base: Path, triplets: Sequence[Triplet], 
     transformer.get_input_embeddings().weight.requires_grad_(False)
     folder = work / f"contrastive-{_key(config, base, triplets)}"
     finished = folder / "trained.pt"
-    if finished.is_file():
-        transformer.load_state_dict(torch.load(finished, weights_only=True))
+    if load_weights(transformer, finished):
         return transformer.eval()
     shuffled = list(triplets)
     random.Random(config.seed).shuffle(shuffled)
     rows = Triplets(shuffled, lambda text: shorten(tokenizer(text)["input_ids"], config.max_tokens))
-    steps = -(-len(rows) // config.batch_size) * config.epochs
-    arguments = TrainingArguments(
-        output_dir=str(folder / "checkpoints"),
-        num_train_epochs=config.epochs,
-        per_device_train_batch_size=config.batch_size,
+    arguments = training_arguments(
+        folder,
+        len(rows),
+        epochs=config.epochs,
+        batch_size=config.batch_size,
         learning_rate=config.learning_rate,
-        weight_decay=0.01,
-        warmup_steps=int(steps * config.warmup_share),
-        lr_scheduler_type="linear",
-        bf16=has_bf16(),
-        use_cpu=not torch.cuda.is_available(),
+        weight_decay=WEIGHT_DECAY,
+        warmup_share=config.warmup_share,
         seed=config.seed,
         save_steps=config.save_steps,
-        save_total_limit=1,
-        logging_steps=20,
-        remove_unused_columns=False,
-        label_names=["labels"],
-        report_to=[],
-        dataloader_pin_memory=False,
     )
     model = ContrastiveEncoder(transformer, config.temperature)
     trainer = Trainer(
@@ -134,12 +125,10 @@ def train_search(config: SearchConfig, base: Path, triplets: Sequence[Triplet], 
         train_dataset=rows,
         data_collator=CollateTriplets(tokenizer.pad_token_id, config.negatives),
     )
+    steps = total_steps(len(rows), config.batch_size, config.epochs)
     console.print(f"search: {len(rows):,} 组 · triplets, {steps:,} 步 · steps")
-    trainer.train(resume_from_checkpoint=drop_unfinished(folder / "checkpoints"))
-    (folder / "log.json").write_text(json.dumps(trainer.state.log_history, indent=1), encoding="utf-8")
-    partial = folder / "trained.partial"
-    torch.save(transformer.cpu().state_dict(), partial)
-    partial.rename(finished)
+    run_to_the_end(trainer, folder)
+    save_weights(transformer.cpu().state_dict(), finished)
     return transformer.eval()
 
 

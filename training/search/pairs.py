@@ -111,10 +111,16 @@ def article_triplets(
 
 
 def intent_triplets(file: Path, prefix: Prefixes, pairs: int, seed: int) -> Iterator[Triplet]:
-    """Pairs of customers' questions of one intent (CSV: text, label), such as PolyAI's banking77 (CC BY 4.0)."""
+    """Pairs of customers' questions of one intent, such as PolyAI's banking77 (CC BY 4.0).
+
+    Raises DataError when the CSV has no column `text` or `label`.
+    """
     by_intent: defaultdict[str, list[str]] = defaultdict(list)
     with file.open(encoding="utf-8-sig", newline="") as stream:
-        for row in csv.DictReader(stream):
+        reader = csv.DictReader(stream)
+        if missing := {"text", "label"} - set(reader.fieldnames or ()):
+            raise DataError(f"{file}: 缺少列 · no column {', '.join(sorted(missing))}")
+        for row in reader:
             by_intent[row["label"]].append(row["text"].strip())
     generator = random.Random(seed)
     intents = sorted(intent for intent, texts in by_intent.items() if len(texts) > 1)

@@ -208,5 +208,9 @@ def test_the_fingerprint_depends_on(changed: Example) -> None:
     assert fingerprint([changed]) != fingerprint([PRINTED])
 
 
+def test_the_fingerprint_tells_no_aspect_mentioned_from_not_labelled_by_aspect() -> None:
+    assert fingerprint([replace(PRINTED, aspects={})]) != fingerprint([replace(PRINTED, aspects=None)])
+
+
 def test_the_fingerprint_does_not_depend_on_the_slices() -> None:
     assert fingerprint([replace(PRINTED, slices={"product": "crm"})]) == fingerprint([PRINTED])

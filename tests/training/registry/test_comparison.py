@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from training.data.example import Example
 from training.metrics import BOOTSTRAP_SAMPLES, aspect_f1, expected_calibration_error, macro_f1
 from training.registry.comparison import (
+    Answers,
     Comparison,
     TaskComparison,
     compare,
@@ -44,13 +45,14 @@ def examples(count: int, **slices: Sequence[str]) -> list[Example]:
 
 TRUTH = np.arange(120, dtype=np.int64) % 3
 RIGHT = certain(TRUTH)
-SOME_WRONG = certain(wrong_at(TRUTH, slice(0, 30)))
+WRONG = wrong_at(TRUTH, slice(0, 30))
+SOME_WRONG = certain(WRONG)
 
 
 def compared(
     some: Sequence[Example], candidate: Probabilities = RIGHT, champion: Probabilities = SOME_WRONG
 ) -> TaskComparison:
-    return compare("classify", KINDS, KINDS, some, TRUTH, candidate, champion, slower=1.02)
+    return compare("classify", some, TRUTH, Answers(KINDS, candidate), Answers(KINDS, champion), slower=1.02)
 
 
 def test_the_figures_are_macro_f1_and_their_difference() -> None:
@@ -63,32 +65,24 @@ def test_the_figures_are_macro_f1_and_their_difference() -> None:
 def test_the_interval_is_that_of_texts_drawn_for_both_at_once() -> None:
     generator = np.random.default_rng(0)
     naive = []
-    other = certain(wrong_at(TRUTH, slice(20, 60)))
+    other = wrong_at(TRUTH, slice(20, 60))
     for _ in range(BOOTSTRAP_SAMPLES):
         rows = generator.integers(0, len(TRUTH), len(TRUTH))
-        naive.append(macro_f1(other[rows], TRUTH[rows]) - macro_f1(SOME_WRONG[rows], TRUTH[rows]))
-    figure = paired_difference("classify", other, SOME_WRONG, TRUTH)
+        naive.append(macro_f1(certain(other[rows]), TRUTH[rows]) - macro_f1(SOME_WRONG[rows], TRUTH[rows]))
+    figure = paired_difference("classify", other, WRONG, TRUTH)
     assert (figure.low, figure.high) == pytest.approx(np.percentile(naive, [2.5, 97.5]), abs=1e-5)
 
 
 def test_what_is_hard_for_both_does_not_widen_the_interval() -> None:
-    figure = paired_difference("classify", SOME_WRONG, SOME_WRONG, TRUTH)
+    figure = paired_difference("classify", WRONG, WRONG, TRUTH)
     assert (figure.low, figure.value, figure.high) == (0.0, 0.0, 0.0)
 
 
 def test_aspects_are_compared_by_micro_f1_of_the_mentions() -> None:
     truth = np.stack([TRUTH, np.zeros_like(TRUTH)], axis=1)
     champion = wrong_at(truth, slice(0, 30))
-    result = compare(
-        "aspects",
-        POLARITIES,
-        POLARITIES,
-        examples(120),
-        truth,
-        certain(truth),
-        certain(champion),
-        slower=1.0,
-    )
+    answers = Answers(POLARITIES, certain(truth)), Answers(POLARITIES, certain(champion))
+    result = compare("aspects", examples(120), truth, *answers, slower=1.0)
     assert (result.metric, result.candidate, result.champion) == ("micro-F1", 1.0, aspect_f1(champion, truth))
 
 
@@ -100,8 +94,16 @@ def test_the_interval_of_aspects_is_that_of_their_micro_f1() -> None:
     for _ in range(BOOTSTRAP_SAMPLES):
         rows = generator.integers(0, len(truth), len(truth))
         naive.append(aspect_f1(mine[rows], truth[rows]) - aspect_f1(theirs[rows], truth[rows]))
-    figure = paired_difference("aspects", certain(mine), certain(theirs), truth)
+    figure = paired_difference("aspects", mine, theirs, truth)
     assert (figure.low, figure.high) == pytest.approx(np.percentile(naive, [2.5, 97.5]), abs=1e-5)
+
+
+def test_an_aspect_is_spoken_of_from_the_threshold_of_its_own_model_on() -> None:
+    truth = np.ones((40, 1), np.int64)
+    unsure = np.tile(np.array([0.6, 0.3, 0.1], np.float32), (40, 1, 1))
+    bold, shy = Answers(POLARITIES, unsure, presence=0.3), Answers(POLARITIES, unsure, presence=0.5)
+    result = compare("aspects", examples(40), truth, bold, shy, slower=1.0)
+    assert (result.candidate, result.champion) == (1.0, 0.0)
 
 
 def test_the_calibration_error_is_the_candidates() -> None:
@@ -135,19 +137,18 @@ def test_products_are_a_slice_unless_there_are_over_thirty(products: int, told: 
 
 
 def test_labels_in_another_order_are_the_same_labels() -> None:
-    turned = compare("classify", KINDS, KINDS[::-1], examples(120), TRUTH, RIGHT, SOME_WRONG[:, ::-1], slower=1.0)
+    champion = Answers(KINDS[::-1], SOME_WRONG[:, ::-1])
+    turned = compare("classify", examples(120), TRUTH, Answers(KINDS, RIGHT), champion, slower=1.0)
     assert turned.champion == macro_f1(SOME_WRONG, TRUTH)
 
 
 def test_other_labels_leave_no_figures_of_the_champion() -> None:
     result = compare(
         "classify",
-        KINDS,
-        ("fault", "other"),
         examples(120, channel=["chat"] * 120),
         TRUTH,
-        RIGHT,
-        np.full((120, 2), 0.5, dtype=np.float32),
+        Answers(KINDS, RIGHT),
+        Answers(("fault", "other"), np.full((120, 2), 0.5, dtype=np.float32)),
         slower=1.0,
     )
     part = result.slices["channel"]["chat"]
@@ -155,7 +156,7 @@ def test_other_labels_leave_no_figures_of_the_champion() -> None:
 
 
 def test_without_a_champion_there_are_only_the_figures_of_the_candidate() -> None:
-    result = compare("classify", KINDS, (), examples(120), TRUTH, SOME_WRONG, None, slower=1.0)
+    result = compare("classify", examples(120), TRUTH, Answers(KINDS, SOME_WRONG), None, slower=1.0)
     assert (result.candidate, result.champion, result.same_labels) == (macro_f1(SOME_WRONG, TRUTH), None, False)
 
 

@@ -11,12 +11,12 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from nlp_service.errors import BundleError
+from nlp_service.inference.locking import LOCK_FILE
 from nlp_service.inference.release import Parts, Release, read_release, write_release
 from tests.training.registry.conftest import SHIPPED, TASKS, write_candidate, write_encoder, write_head
 from training.registry import promotion as promotion_module
 from training.registry.errors import GateRefused, RegistryError
 from training.registry.gate import GateConfig
-from training.registry.locking import LOCK_FILE
 from training.registry.promotion import Promotion, promote, reconcile, rollback
 from training.registry.register import register
 from training.registry.tracking import open_client
@@ -362,7 +362,9 @@ def test_of_two_versions_that_serve_the_one_of_more_parts_is_champion(registered
     registered(C)
     promoted(var)
     promote("feedback", var, version=older, gate=GATE, force_reason="比较基准已变")
-    rollback("classify", var)  # to the head of the newer encoder
+    newer = read_release(var / "bundles").changed("promote", "classify", {"classify": f"heads/classify-{B}"})
+    write_release(var / "bundles", newer)
+    reconcile(var)
     assert (serving(var)["classify"], champion(var, "feedback")) == (f"heads/classify-{B}", older)
 
 

@@ -127,6 +127,13 @@ def test_two_different_questions_of_an_intent_belong_together(intents: Path) -> 
     }
 
 
+def test_a_table_of_intents_without_its_columns_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "intents.csv"
+    file.write_text("question,intent\nwhere is my card,card\n", encoding="utf-8")
+    with pytest.raises(DataError, match="label, text"):
+        list(intent_triplets(file, PREFIX, 1, seed=1))
+
+
 def test_as_many_pairs_of_intents_are_drawn_as_asked_for(intents: Path) -> None:
     assert len(list(intent_triplets(intents, PREFIX, 7, seed=1))) == 7
 
