@@ -42,6 +42,8 @@ class Stage(_Strict):
     epochs: int = Field(ge=1)
     learning_rate: float = Field(gt=0, lt=1)
     repeat: dict[str, Annotated[float, Field(gt=0)]]
+    rewritten: float = Field(default=0.0, ge=0, le=1)
+    """Of the times that an epoch sees a text again, the share in which it is written differently."""
     patience: int = Field(default=0, ge=0)
     """Stop after so many evaluations without a better validation loss and keep the best; 0 trains to the end."""
 

@@ -7,7 +7,7 @@ stays small. Interrupted, the same command goes on from the last checkpoint.
 import hashlib
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,6 +21,7 @@ from training.console import console
 from training.data.example import LABELS, Example, Split, Task, targets
 from training.data.split import fingerprint
 from training.encoder import MultiTaskEncoder, load_transformer
+from training.perturbation.augmentation import rewrite
 from training.tokens import pad_batch, shorten
 from training.trainer import (
     has_checkpoint,
@@ -138,15 +139,18 @@ class EncodedSets:
         self._encode: Callable[[str], list[int]] = lambda text: shorten(
             tokenizer(prefix + text)["input_ids"], config.optimisation.max_tokens
         )
-        self.train = self._training_rows(stage, splits["train"], random.Random(config.seed))
+        self.train = self._training_rows(stage, splits["train"], config.seed)
         self.validation = [self._row(example) for example in splits["validation"]] if stage.patience else []
 
-    def _training_rows(self, stage: Stage, examples: Sequence[Example], generator: random.Random) -> list[Encoded]:
+    def _training_rows(self, stage: Stage, examples: Sequence[Example], seed: int) -> list[Encoded]:
+        generator, rewriting = random.Random(seed), random.Random(seed)
         rows: list[Encoded] = []
         for example in examples:
             repeat = stage.repeat.get(example.source, 0.0)
             times = int(repeat) + (generator.random() < repeat % 1)
-            rows.extend([self._row(example)] * times if times else [])
+            for time in range(times):
+                anew = time > 0 and rewriting.random() < stage.rewritten
+                rows.append(self._row(replace(example, text=rewrite(example.text, rewriting)) if anew else example))
         generator.shuffle(rows)
         return rows
 

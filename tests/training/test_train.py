@@ -449,11 +449,15 @@ def test_a_head_whose_task_no_text_is_labelled_for_stays_as_it_was(checkpoint: P
 
 
 def encoded(
-    checkpoint: Path, examples: Sequence[Example], repeat: float, config: TrainingConfig = CONFIG
+    checkpoint: Path,
+    examples: Sequence[Example],
+    repeat: float,
+    config: TrainingConfig = CONFIG,
+    rewritten: float = 0.0,
 ) -> EncodedSets:
     from transformers import AutoTokenizer
 
-    stage = ONLY.model_copy(update={"repeat": {"tickets": repeat}})
+    stage = ONLY.model_copy(update={"repeat": {"tickets": repeat}, "rewritten": rewritten})
     splits: Splits = {"train": examples, "validation": [], "test": []}
     return EncodedSets(config, stage, AutoTokenizer.from_pretrained(checkpoint), "query: ", splits)
 
@@ -468,6 +472,16 @@ def test_two_hundred_texts_are_seen_as_often_as_repeat_says(
 ) -> None:
     examples = [Example(str(number), f"闪退 {number}", "tickets", {"classify": "fault"}) for number in range(200)]
     assert low <= len(encoded(checkpoint, examples, repeat).train) <= high
+
+
+@pytest.mark.parametrize(("rewritten", "low", "high"), [(0.0, 0, 0), (0.5, 8, 16), (1.0, 18, 30)])
+def test_texts_seen_thirty_times_more_are_written_differently_as_often_as_configured(
+    rewritten: float, low: int, high: int, checkpoint: Path
+) -> None:
+    plain = {tuple(row.input_ids) for row in encoded(checkpoint, EXAMPLES, 1).train}
+    rows = encoded(checkpoint, EXAMPLES, 31, rewritten=rewritten).train
+    assert len(rows) == 31 * 6
+    assert low <= sum(tuple(row.input_ids) not in plain for row in rows) / 6 <= high
 
 
 def test_a_row_holds_the_classes_of_all_tasks_in_order(checkpoint: Path) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from training.perturbation.perturbations import PERTURBATIONS
 from training.report.measures import headline, totals
-from training.report.perturbations import PERTURBATIONS
 from training.report.resampling import Resamples, Values, rounded
 from training.report.scored import Classes, Scored
 

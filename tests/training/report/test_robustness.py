@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.training.report.sets import certain, reviews, scored
-from training.report.perturbations import PERTURBATIONS
+from training.perturbation.perturbations import PERTURBATIONS
 from training.report.robustness import robustness
 from training.report.scored import Probabilities, Scored
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from training.data.sources import language
-from training.report.homophones import HOMOPHONES
-from training.report.script import to_traditional
+from training.perturbation.homophones import HOMOPHONES
+from training.perturbation.script import to_traditional
 
 Perturbation = Callable[[str, random.Random], str]
 LETTERS_PER_TYPO = 20

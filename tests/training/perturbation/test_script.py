@@ -3,8 +3,8 @@ import random
 import pytest
 from snownlp import normal
 
-from training.report.perturbations import PERTURBATIONS
-from training.report.script import KEPT, to_traditional
+from training.perturbation.perturbations import PERTURBATIONS
+from training.perturbation.script import KEPT, to_traditional
 
 COMMON = (
     "登录失败请检查网络连接",

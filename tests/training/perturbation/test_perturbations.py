@@ -5,8 +5,8 @@ from collections import Counter
 
 import pytest
 
-from training.report.homophones import HOMOPHONES
-from training.report.perturbations import CLOSINGS, EMOJI, GREETINGS, NEGATIONS, PERTURBATIONS
+from training.perturbation.homophones import HOMOPHONES
+from training.perturbation.perturbations import CLOSINGS, EMOJI, GREETINGS, NEGATIONS, PERTURBATIONS
 
 CHINESE = "付款以后订单还是待支付，银行卡扣了1286元，登录也要重新来。能不能加一个提醒？"
 ENGLISH = "Login fails with error 502. Please add a dark mode, it's hard to read at night!"

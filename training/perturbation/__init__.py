@@ -1,0 +1,1 @@
+"""The same texts written differently: to train on, and to measure by."""
