@@ -17,11 +17,19 @@ from training.console import console, quiet_libraries, step
 from training.data.example import Example, targets
 from training.delta import apply_delta
 from training.export import DELTA_FILE, TorchVectors
-from training.metrics import aspect_f1, macro_f1
 from training.places import CONFIG_FILE, Places
 from training.prepare import prepare
 from training.registry.candidate import Candidate, read_candidate
-from training.registry.comparison import COMPARISON_FILE, Answers, Comparison, TaskComparison, compare, write_comparison
+from training.registry.comparison import (
+    COMPARISON_FILE,
+    Answers,
+    Comparison,
+    TaskComparison,
+    compare,
+    f1,
+    paired_difference,
+    write_comparison,
+)
 from training.report.baselines import baselines
 from training.report.markdown import write_report
 from training.report.robustness import robustness
@@ -141,7 +149,10 @@ def _quantised_loss(
     models: BundledModels,
     scored: Sequence[Scored],
 ) -> dict[str, dict[str, float]]:
-    """Figure of each set in full precision and as built; empty for a head on an encoder that was built before."""
+    """Figure of each set in full precision and as built, and the loss with its paired 95 % interval.
+
+    Empty for a head on an encoder that was built before.
+    """
     source = folder / "models" / ENCODERS / config.encoder
     if not candidate.encoders or not source.is_dir():
         return {}
@@ -151,15 +162,18 @@ def _quantised_loss(
     loss = {}
     for one in scored:
         exact = models.heads[one.task].probabilities(full.of([example.text for example in one.examples]))
-        answers = replace(one, probabilities=exact)
-        loss[one.key] = {"full": _figure(answers), "quantised": _figure(one)}
+        in_full = one.answers_of(exact)
+        lost = paired_difference(one.task, in_full, one.answers, one.truth)
+        figure = f1(one.task, in_full, one.truth)
+        loss[one.key] = {
+            "full": figure,
+            "quantised": figure - lost.value,
+            "loss": lost.value,
+            "loss, low": lost.low,
+            "loss, high": lost.high,
+            "same answers": float((in_full == one.answers).mean()),
+        }
     return loss
-
-
-def _figure(scored: Scored) -> float:
-    if scored.task == "aspects":
-        return aspect_f1(scored.answers, scored.truth)
-    return macro_f1(scored.probabilities, scored.truth)
 
 
 def _facts(candidate: Candidate, models: BundledModels) -> dict[str, str]:

@@ -125,8 +125,8 @@ def compare(
         labels=labels,
         champion_labels=champion.labels if champion is not None else (),
         texts=len(examples),
-        candidate=_figure(task, mine, truth),
-        champion=None if theirs is None else _figure(task, theirs, truth),
+        candidate=f1(task, mine, truth),
+        champion=None if theirs is None else f1(task, theirs, truth),
         difference=None if theirs is None else paired_difference(task, mine, theirs, truth),
         ece=expected_calibration_error(candidate.probabilities.reshape(-1, len(labels)), truth.reshape(-1)),
         slices=_slices(task, examples, truth, mine, theirs),
@@ -151,11 +151,12 @@ def paired_difference(task: Task, candidate: Classes, champion: Classes, truth: 
         mine, theirs = (_f1(np.tensordot(times, counts, axes=1)) for counts in both)
         differences.append(mine - theirs)
     low, high = np.percentile(np.concatenate(differences), [2.5, 97.5])
-    value = _figure(task, candidate, truth) - _figure(task, champion, truth)
+    value = f1(task, candidate, truth) - f1(task, champion, truth)
     return Figure(value, float(low), float(high))
 
 
-def _figure(task: Task, answers: Classes, truth: Classes) -> float:
+def f1(task: Task, answers: Classes, truth: Classes) -> float:
+    """Macro-F1 of the classes that occur, for `aspects` micro-F1 of the mentions."""
     return float(_f1(_counts(task, answers, truth).sum(axis=0, keepdims=True))[0])
 
 
@@ -177,8 +178,8 @@ def _counts(task: Task, answers: Classes, truth: Classes) -> Counts:
 def _f1(counts: Counts) -> NDArray[np.float64]:
     """Mean F1 over the classes that occur, shape (samples,), of counts of the shape (samples, 3, classes)."""
     right, true, answered = (counts[:, part].astype(np.float64) for part in range(3))
-    f1 = 2 * right / np.maximum(true + answered, 1)
-    mean: NDArray[np.float64] = (f1 * (true > 0)).sum(axis=1) / np.maximum((true > 0).sum(axis=1), 1)
+    of_class = 2 * right / np.maximum(true + answered, 1)
+    mean: NDArray[np.float64] = (of_class * (true > 0)).sum(axis=1) / np.maximum((true > 0).sum(axis=1), 1)
     return mean
 
 
@@ -200,8 +201,8 @@ def _slices(
 
 
 def _slice(task: Task, truth: Classes, candidate: Classes, champion: Classes | None) -> SliceComparison:
-    mine = _figure(task, candidate, truth)
-    theirs = None if champion is None else _figure(task, champion, truth)
+    mine = f1(task, candidate, truth)
+    theirs = None if champion is None else f1(task, champion, truth)
     difference = None if theirs is None else mine - theirs
     return SliceComparison(texts=len(truth), candidate=mine, champion=theirs, difference=difference)
 
