@@ -15,7 +15,7 @@ from nlp_service.inference.windows import Window, Windower
 
 TOKENIZER_FILE = "tokenizer.json"
 TEST_VECTORS_FILE = "test_vectors.safetensors"
-TEST_VECTORS_MIN_COSINE = 0.99
+TEST_VECTORS_MIN_COSINE = 0.985
 PAD = 1
 BATCH_TOKENS = 2048
 LENGTHS = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)

@@ -40,7 +40,7 @@ def build_bundles(models_dir: Path, data_dir: Path, var_dir: Path) -> None:
     """Build what the project ships and let it serve where nothing else was promoted (see `Release.ship`).
 
     Raises BaseError when the base cannot be had, BundleError when a quantised encoder strays from the full-precision
-    one (cosine under 0.995 on any of the fixed texts).
+    one (cosine under 0.99 on any of the fixed texts).
     """
     bundles = var_dir / "bundles"
     bundles.mkdir(parents=True, exist_ok=True)

@@ -26,7 +26,7 @@ from training.delta import apply_delta
 from training.encoder import TorchSession, encode, load_with_weights
 from training.export import DELTA_FILE, WINDOW_TOKENS
 
-MIN_COSINE = 0.995
+MIN_COSINE = 0.99
 
 
 def write_encoder_bundle(
