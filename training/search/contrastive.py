@@ -1,18 +1,15 @@
 """Contrastive fine-tuning: texts that belong together move together, against all others of the batch.
 
-InfoNCE (van den Oord et al. 2018) with hard negatives; what comes of it is blended with the plain encoder, so that
-sets that were not trained on do not suffer (Wortsman et al. 2022).
+InfoNCE (van den Oord et al. 2018) with hard negatives; what comes of it is blended with the plain encoder afterwards.
 """
 
 import hashlib
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
@@ -130,13 +127,6 @@ def train_search(config: SearchConfig, base: Path, triplets: Sequence[Triplet], 
     run_to_the_end(trainer, folder)
     save_weights(transformer.cpu().state_dict(), finished)
     return transformer.eval()
-
-
-def blend(
-    plain: Mapping[str, NDArray[np.float32]], tuned: Mapping[str, NDArray[np.float32]], share: float
-) -> dict[str, NDArray[np.float32]]:
-    """Weights between `plain` (share 0) and `tuned` (share 1)."""
-    return {name: (weight + share * (tuned[name] - weight)).astype(np.float32) for name, weight in plain.items()}
 
 
 def _key(config: SearchConfig, base: Path, triplets: Sequence[Triplet]) -> str:

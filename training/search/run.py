@@ -24,11 +24,11 @@ from training.metrics import Figure
 from training.places import CANDIDATE_FILE, CONFIG_FILE, Places
 from training.registry.candidate import read_candidate
 from training.registry.comparison import COMPARISON_FILE, Comparison, TaskComparison, write_comparison
+from training.search.blending import Blend, best_blend, blend
 from training.search.config import SearchConfig
-from training.search.contrastive import blend, train_search
+from training.search.contrastive import train_search
 from training.search.export import export_search
 from training.search.figures import (
-    PairSet,
     RetrievalSet,
     bm25_scores,
     dense_scores,
@@ -238,19 +238,18 @@ def _choose(
     prefix: Prefixes,
     plain: PrefixedEncoder,
 ) -> tuple[float, Weights]:
-    """The blend that is best on the validation split: the mean of pair AUC and MRR; share 0 when none is better."""
+    """The share of the tuned weights to export, and the weights, by the validation split."""
     pairs, retrieval = own_pairs(data.wordings, "validation"), own_queries(data, "validation")
-    best = (_score(pairs, retrieval, plain), 0.0, plain_weights)
-    console.print(f"  plain: {best[0]:.4f}")
-    for share in config.blends:
-        weights = blend(plain_weights, tuned, share)
-        score = _score(pairs, retrieval, _encoder(base, weights, prefix))
-        console.print(f"  blend {share}: {score:.4f}")
-        if score > best[0]:
-            best = (score, share, weights)
-    return best[1], best[2]
+    tried = []
+    for share in (0.0, *config.blends):
+        encoder = _encoder(base, blend(plain_weights, tuned, share), prefix) if share else plain
+        one = Blend(share, _reciprocal_rank(retrieval, encoder), pair_figure(pairs, encoder.query).value)
+        console.print(f"  blend {share}: MRR {one.reciprocal_rank:.4f}, ROC AUC {one.separation:.4f}")
+        tried.append(one)
+    share = best_blend(tried).share
+    return share, blend(plain_weights, tuned, share)
 
 
-def _score(pairs: PairSet, retrieval: RetrievalSet, encoder: PrefixedEncoder) -> float:
+def _reciprocal_rank(retrieval: RetrievalSet, encoder: PrefixedEncoder) -> float:
     found = ranks(dense_scores(retrieval, encoder.query, encoder.passage), retrieval.answer)
-    return (pair_figure(pairs, encoder.query).value + float((1 / found).mean())) / 2
+    return float((1 / found).mean())

@@ -2,7 +2,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -10,7 +9,7 @@ from torch import Tensor, nn
 from training.base.source import VERIFIED
 from training.encoder import load_transformer, mean_pool
 from training.search.config import SearchConfig
-from training.search.contrastive import CollateTriplets, ContrastiveEncoder, Triplets, blend, train_search
+from training.search.contrastive import CollateTriplets, ContrastiveEncoder, Triplets, train_search
 from training.search.pairs import Triplet
 
 TEMPERATURE = 0.1
@@ -219,15 +218,3 @@ def test_a_checkpoint_whose_writing_was_interrupted_is_passed_over(
 def test_other_triplets_are_trained_anew(checkpoint: Path, work: Path, counting: type[CountingCollate]) -> None:
     run(checkpoint, work, TRIPLETS[:-1])
     assert counting.batches == STEPS
-
-
-@pytest.mark.parametrize(("share", "expected"), [(0.0, [0, 2]), (0.25, [1, 1]), (1.0, [4, -2])])
-def test_a_blend_lies_between_the_plain_and_the_tuned_weights(share: float, expected: list[float]) -> None:
-    plain, tuned = ({"w": np.array(values, np.float32)} for values in ([0, 2], [4, -2]))
-    found = blend(plain, tuned, share)["w"]
-    assert (found.tolist(), found.dtype.name) == (expected, "float32")
-
-
-def test_a_weight_that_only_the_tuned_encoder_has_is_no_part_of_the_blend() -> None:
-    weight = np.zeros(2, np.float32)
-    assert blend({"w": weight}, {"w": weight, "pooler": weight}, 0.5).keys() == {"w"}
