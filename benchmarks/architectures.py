@@ -35,7 +35,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "full, classify alone": {"tasks": ("classify",)},
     "full, a yes-or-no for each class": {"loss": "binary"},
     "full, attention-pooled heads": {"pooling": "attention"},
-    "full, half of the second look rewritten": {"epochs": 1, "repeat": 2, "rewritten": 0.5},
+    "full, half of the second look rewritten": {"epochs": 1, "looks": 2, "rewritten": 0.5},
 }
 EPOCHS = 2
 BATCH = 64
@@ -45,11 +45,14 @@ def main(
     config_file: Annotated[Path, typer.Option()] = Path("training/configs/feedback.toml"),
     work: Annotated[Path, typer.Option()] = Path("var/training/architectures"),
     only: Annotated[list[str] | None, typer.Option(help="names of variants")] = None,
+    share: Annotated[float, typer.Option(min=0.05, max=1, help="of the training texts")] = 1.0,
 ) -> None:
     """Train and compare."""
     quiet_libraries()
     base_config = load_config(config_file, {"snownlp": False})
     splits = prepare(base_config)
+    chosen = random.Random(base_config.seed).sample(splits["train"], int(share * len(splits["train"])))
+    splits = {**splits, "train": chosen}
     spec = load_base_spec(Path("models"))
     base = obtain_base(spec, Path("var"))
     table = Table(
@@ -75,12 +78,12 @@ def main(
 
 def _variant(config: TrainingConfig, change: Mapping[str, Any]) -> TrainingConfig:
     architecture = {key: value for key, value in change.items() if key in Architecture.model_fields}
-    repeat = change.get("repeat", 1)
+    looks = change.get("looks", 1)
     stage = Stage(
         name="compare",
         epochs=change.get("epochs", EPOCHS),
         learning_rate=change.get("learning_rate", 5e-5),
-        repeat={"tickets": repeat, "reviews": repeat},
+        repeat={"tickets": looks, "reviews": looks},
         rewritten=change.get("rewritten", 0.0),
     )
     return config.model_copy(
