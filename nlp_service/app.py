@@ -10,15 +10,30 @@ from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 
 from nlp_service import __version__
-from nlp_service.api import classify, embeddings, health, knowledge, models, problems, search, sentiment
+from nlp_service.api import (
+    classify,
+    embeddings,
+    health,
+    knowledge,
+    models,
+    problems,
+    search,
+    sentiment,
+    votes,
+    workflow,
+)
 from nlp_service.api.metrics import EncoderMetrics
 from nlp_service.api.middleware import BodyLimits, RequestContext
 from nlp_service.errors import ServiceError
 from nlp_service.inference.encoder import Vectors
 from nlp_service.inference.engine import Engine
 from nlp_service.inference.live import LiveEngine, keep_engine
+from nlp_service.knowledge.needs_review import NeedsReview
+from nlp_service.knowledge.points import PointAmounts, Points
 from nlp_service.knowledge.search import KnowledgeSearch
 from nlp_service.knowledge.store import ArticleStore
+from nlp_service.knowledge.votes import ArticleVotes
+from nlp_service.knowledge.workflow import ReviewWorkflow
 from nlp_service.logs import configure_logs
 from nlp_service.settings import Settings
 from nlp_service.storage.database import Database
@@ -55,7 +70,8 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
                 live.close()
 
     app = FastAPI(title="nlp-service", version=__version__, description=DESCRIPTION, lifespan=lifespan)
-    for module in (sentiment, classify, search, knowledge, embeddings, models, health):
+    # Votes come before knowledge: /leaderboard would else be read as the number of an article.
+    for module in (sentiment, classify, search, votes, workflow, knowledge, embeddings, models, health):
         app.include_router(module.router)
     problems.install(app)
     app.add_middleware(BodyLimits, max_bytes=configured.max_body_bytes, uploads=[knowledge.IMPORT_PATH])
@@ -93,6 +109,10 @@ async def _follow(live: LiveEngine) -> None:
                 log.error("models not reloaded", reason=str(error))
 
 
+def _amounts(settings: Settings) -> PointAmounts:
+    return PointAmounts(settings.points_approved, settings.points_review, settings.points_helpful)
+
+
 def _open(app: FastAPI, settings: Settings, live: LiveEngine) -> Database:
     database = Database(settings.resolved_database_url)
     database.migrate()
@@ -109,6 +129,10 @@ def _open(app: FastAPI, settings: Settings, live: LiveEngine) -> Database:
     terms("预热 · warm up")
     app.state.database = database
     app.state.store = ArticleStore(database, encode_passages, model.fingerprint)
+    app.state.workflow = ReviewWorkflow(database)
+    app.state.votes = ArticleVotes(database)
+    app.state.points = Points(database, _amounts(settings))
+    app.state.needs_review = NeedsReview(database, settings.stale_days)
     app.state.search = articles
     app.state.live = live
     log.info("ready", articles=len(articles), search=model.version, **versions)

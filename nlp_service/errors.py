@@ -4,7 +4,8 @@ ServiceError
 ├── InvalidText           a text cannot be analysed (blank, too long, no words …)
 ├── InvalidRecord         a line or record of an import breaks a rule
 ├── NotFound              no such article
-├── Conflict              an external id is already taken
+├── Conflict              an external id is already taken, or the article's state does not allow a step
+├── Forbidden             a rule keeps this person from doing it
 ├── Overloaded            the queue is full; try again later
 ├── BundleError           a model bundle is missing, damaged or does not fit
 └── DatabaseOutdated      a newer version made the database
@@ -37,6 +38,10 @@ class NotFound(ServiceError):
 
 class Conflict(ServiceError):
     """The change contradicts what is stored."""
+
+
+class Forbidden(ServiceError):
+    """A rule keeps this person from doing it."""
 
 
 class Overloaded(ServiceError):

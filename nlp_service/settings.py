@@ -33,6 +33,13 @@ class Settings(BaseSettings):
         description="articles that a search without a status filter covers",
     )
 
+    points_approved: int = Field(default=10, ge=0, le=1000, description="points for an article that was approved")
+    points_review: int = Field(default=2, ge=0, le=1000, description="points for reviewing an article")
+    points_helpful: int = Field(default=1, ge=0, le=1000, description="points for each person whom an article helped")
+    stale_days: int = Field(
+        default=180, ge=1, le=36_500, description="an article neither changed nor found helpful for so long is stale"
+    )
+
     @field_validator("database_url")
     @classmethod
     def _is_supported(cls, url: str) -> str:

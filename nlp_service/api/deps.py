@@ -8,8 +8,12 @@ from pydantic import BaseModel
 
 from nlp_service.inference.engine import Engine
 from nlp_service.inference.live import LiveEngine
+from nlp_service.knowledge.needs_review import NeedsReview
+from nlp_service.knowledge.points import Points
 from nlp_service.knowledge.search import KnowledgeSearch
 from nlp_service.knowledge.store import ArticleStore
+from nlp_service.knowledge.votes import ArticleVotes
+from nlp_service.knowledge.workflow import ReviewWorkflow
 
 
 class ModelInfo(BaseModel):
@@ -35,6 +39,26 @@ def _store(request: Request) -> ArticleStore:
     return store
 
 
+def _workflow(request: Request) -> ReviewWorkflow:
+    workflow: ReviewWorkflow = request.app.state.workflow
+    return workflow
+
+
+def _votes(request: Request) -> ArticleVotes:
+    votes: ArticleVotes = request.app.state.votes
+    return votes
+
+
+def _points(request: Request) -> Points:
+    points: Points = request.app.state.points
+    return points
+
+
+def _needs_review(request: Request) -> NeedsReview:
+    needs_review: NeedsReview = request.app.state.needs_review
+    return needs_review
+
+
 def _search(request: Request) -> KnowledgeSearch:
     search: KnowledgeSearch = request.app.state.search
     return search
@@ -45,6 +69,10 @@ EngineDep = Annotated[Engine, Depends(_engine)]
 LiveEngineDep = Annotated[LiveEngine, Depends(_live)]
 StoreDep = Annotated[ArticleStore, Depends(_store)]
 SearchDep = Annotated[KnowledgeSearch, Depends(_search)]
+WorkflowDep = Annotated[ReviewWorkflow, Depends(_workflow)]
+VotesDep = Annotated[ArticleVotes, Depends(_votes)]
+PointsDep = Annotated[Points, Depends(_points)]
+NeedsReviewDep = Annotated[NeedsReview, Depends(_needs_review)]
 
 PROBLEM: dict[str, Any] = {"content": {"application/problem+json": {}}}
 PROBLEMS: dict[int | str, dict[str, Any]] = {

@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import OperationalError, TimeoutError  # noqa: A004 - the pool has no other name for it
 from starlette.exceptions import HTTPException
 
-from nlp_service.errors import Conflict, InvalidText, NotFound, Overloaded
+from nlp_service.errors import Conflict, Forbidden, InvalidText, NotFound, Overloaded
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -21,6 +21,7 @@ log = structlog.get_logger()
 
 TITLES = {
     400: "请求无法解析 · malformed request",
+    403: "不允许 · forbidden",
     404: "未找到 · not found",
     405: "方法不允许 · method not allowed",
     409: "冲突 · conflict",
@@ -57,6 +58,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(InvalidText, _invalid_text)
+    app.add_exception_handler(Forbidden, lambda _, error: problem(403, str(error)))
     app.add_exception_handler(NotFound, lambda _, error: problem(404, str(error)))
     app.add_exception_handler(Conflict, lambda _, error: problem(409, str(error)))
     app.add_exception_handler(Overloaded, _overloaded)

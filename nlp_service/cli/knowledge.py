@@ -1,75 +1,121 @@
 """``nlp-service kb``."""
 
 import json
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from types import TracebackType
+from typing import Annotated, Self
 
 import typer
 from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from nlp_service.cli.console import check_folder, console, progress
 from nlp_service.cli.runtime import open_engine, open_knowledge
-from nlp_service.errors import ServiceError
-from nlp_service.knowledge.article import ArticleCreate, ArticlePublic
-from nlp_service.knowledge.records import Parsed, parse_csv, parse_jsonl
-from nlp_service.knowledge.store import ArticleStore, ImportCounts, all_articles, count_articles
+from nlp_service.errors import InvalidRecord, ServiceError
+from nlp_service.knowledge.article import ArticleCreate
+from nlp_service.knowledge.formats.export import ExportFormat, Selection, count, export
+from nlp_service.knowledge.formats.files import File, files_of
+from nlp_service.knowledge.formats.importing import BATCH, Importer, batches
+from nlp_service.knowledge.formats.registry import read
+from nlp_service.knowledge.formats.source import Source
+from nlp_service.knowledge.records import Bad
+from nlp_service.knowledge.store import ImportCounts
 from nlp_service.settings import Settings
 from nlp_service.storage.database import Database
+from nlp_service.storage.tables import ArticleStatus
 
 app = typer.Typer(help="知识库 · knowledge base", no_args_is_help=True)
-CHUNK = 64
-EXPORTED = set(ArticleCreate.model_fields)
+EXPORT_FORMATS: dict[str, ExportFormat] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
+SHOWN = 20
+"""Bad records that are shown when all of them are written to a file; otherwise all are shown."""
 
 
 @app.command("import")
 def import_articles(
     paths: Annotated[
-        list[Path], typer.Argument(exists=True, help="JSONL / CSV 文件或其目录 · files, or folders of them")
+        list[Path],
+        typer.Argument(
+            exists=True,
+            help="JSONL、CSV、XLSX、Markdown、HTML、DOCX、PDF 文件或其目录 · files, or folders of them and all below",
+        ),
     ],
     only_if_empty: Annotated[
-        bool, typer.Option(help="知识库已有文章时不导入 · do nothing when there are articles")
+        bool,
+        typer.Option(help="知识库已有文章时不导入 · do nothing when there are articles; otherwise all or nothing"),
     ] = False,
+    rejected: Annotated[
+        Path | None,
+        typer.Option(
+            dir_okay=False,
+            help="把未导入的记录写入此 JSONL 文件,此时退出码为 0 · file for all bad records; the exit code is then 0",
+        ),
+    ] = None,
 ) -> None:
-    """导入文章,按 external_id 更新 · import articles; known external ids are updated, so twice changes nothing."""
+    """导入文章,按 external_id 更新 · import articles; known external ids are updated, so twice changes nothing.
+
+    没有 external_id 的记录以内容的散列为编号,内容改动后即为新文章 · A record without external_id gets one made from a
+    hash of its title, problem, scenario, solution and product: the same again changes nothing, an edited one is new.
+
+    文档的每个一、二级标题成为一篇,编号为所给目录下的路径加标题 · Every section of a document (headings of the first two
+    levels) is an article, known by its path below the given folder and its headings: give the same folder each time.
+    README files in folders are passed over.
+
+    中断后重新运行即可 · After an interruption, run it again.
+    """
     settings = Settings()
     if only_if_empty and _count(settings):
         console.print("[green]✓[/green] 知识库已有文章 · the knowledge base has articles already")
         return
-    parsed = {file: _parse(file) for file in _files(paths)}
-    articles = [article for part in parsed.values() for _, article in part.articles]
-    with open_engine(settings) as engine, open_knowledge(settings, engine) as knowledge:
-        total = _import(knowledge.store, articles, whole=only_if_empty)
+    files = _files(paths, rejected)
+    with _Rejected(rejected) as bad:
+        counts = _import(settings, files, bad, size=sys.maxsize if only_if_empty else BATCH)
+    stored = counts.created + counts.updated + counts.unchanged
+    if bad.unreadable and not stored:
+        raise ServiceError(f"没有导入任何文章 · nothing was imported: {bad.unreadable}")
     console.print(
-        f"[green]✓[/green] 新建 · created {total.created}, 更新 · updated {total.updated}, "
-        f"未变 · unchanged {total.unchanged}"
+        f"[green]✓[/green] 新建 · created {counts.created}, 更新 · updated {counts.updated}, "
+        f"未变 · unchanged {counts.unchanged}, 未导入 · rejected {bad.count}"
     )
-    rejected = [(file, index, reason) for file, part in parsed.items() for index, reason in part.rejected]
-    for file, index, reason in rejected:
-        place = f"{file} 第 {index + 1} 条 · record {index + 1}"
-        console.print(f"[red]✗[/red] {escape(f'{place}: {reason}')}")
-    if rejected:
+    if bad.count:
+        where = f" → {escape(str(rejected))}" if rejected is not None else ""
+        console.print(f"[yellow]![/yellow] {bad.count:,} 条记录未导入 · records were not imported{where}")
+    if bad.count and (rejected is None or not stored):
         raise typer.Exit(1)
 
 
 @app.command("export")
-def export(
-    file: Annotated[Path, typer.Argument(dir_okay=False, help="JSONL 文件 · file to write")],
+def export_articles(
+    file: Annotated[Path, typer.Argument(dir_okay=False, help="JSONL 或 CSV 文件 · file to write, .jsonl or .csv")],
+    status: Annotated[ArticleStatus | None, typer.Option(help="只导出此状态 · only this status")] = None,
+    product: Annotated[str | None, typer.Option(help="只导出此产品 · only this product")] = None,
 ) -> None:
-    """导出全部文章为 JSONL · export all articles as JSON Lines, in the form that import reads."""
+    """导出文章为 JSONL 或 CSV · export articles as JSON Lines or CSV, in the form that import reads.
+
+    CSV 中会被当作公式的单元格前加 ',导入时去除 · In CSV, a cell that a spreadsheet would run as a formula gets an
+    apostrophe in front, which import takes away.
+    """
+    form = EXPORT_FORMATS.get(file.suffix.lower())
+    if form is None:
+        raise ServiceError(f"{file}: 文件名须以 .jsonl 或 .csv 结尾 · the file name must end in .jsonl or .csv")
     check_folder(file)
-    settings = Settings()
-    database = Database(settings.resolved_database_url)
-    database.migrate()
+    selection = Selection(status, product)
     partial = file.with_name(file.name + ".partial")
-    count = 0
-    with partial.open("w", encoding="utf-8") as stream:
-        for article in map(ArticlePublic.model_validate, all_articles(database)):
-            stream.write(json.dumps(article.model_dump(include=EXPORTED), ensure_ascii=False) + "\n")
-            count += 1
-    partial.replace(file)
-    database.close()
-    console.print(f"[green]✓[/green] {count:,} 篇 · articles → {escape(str(file))}")
+    written = 0
+    try:
+        with closing(_database(Settings())) as database, progress() as bar:
+            task = bar.add_task("导出 · exporting", total=count(database, selection))
+            with partial.open("w", encoding="utf-8", newline="") as stream:
+                for page in export(database, form, selection):
+                    stream.write(page.text)
+                    written += page.articles
+                    bar.advance(task, page.articles)
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)
+    console.print(f"[green]✓[/green] {written:,} 篇 · articles → {escape(str(file))}")
 
 
 @app.command("rebuild")
@@ -83,51 +129,101 @@ def rebuild() -> None:
     console.print(f"[green]✓[/green] {count:,} 篇已索引 · articles indexed")
 
 
-def _files(paths: list[Path]) -> list[Path]:
-    files = [
-        file
-        for path in paths
-        for file in (sorted([*path.glob("*.jsonl"), *path.glob("*.csv")]) if path.is_dir() else [path])
-    ]
-    if not files:
-        raise ServiceError("目录中没有 .jsonl 或 .csv 文件 · the folder holds no .jsonl or .csv files")
-    return files
+class _Rejected:
+    """Shows bad records as they come, and writes them to a file when there is one."""
+
+    def __init__(self, file: Path | None) -> None:
+        self.count = 0
+        self.unreadable = ""
+        """The first file that could not be read, and why."""
+        self._stream = file.open("w", encoding="utf-8") if file is not None else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._stream is not None:
+            self._stream.close()
+
+    def add(self, file: File, bad: Bad) -> None:
+        """One more, at its place in a file."""
+        name = str(file.path).encode("utf-8", "replace").decode("utf-8")
+        line = f"{name} {bad.place}: {bad.reason}" if bad.place else f"{name}: {bad.reason}"
+        self.count += 1
+        self.unreadable = self.unreadable or ("" if bad.place else line)
+        if self._stream is None or self.count <= SHOWN:
+            console.print(f"[red]✗[/red] {escape(line)}")
+        if self._stream is not None:
+            record = {"file": name, "place": bad.place, "reason": bad.reason}
+            self._stream.write(json.dumps(record, ensure_ascii=False) + "\n")
+            self._stream.flush()
 
 
-def _parse(file: Path) -> Parsed:
-    try:
-        text = file.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ServiceError(f"{file}: 第 {error.start} 字节不是 UTF-8 · not UTF-8 at byte {error.start}") from error
-    if file.suffix.lower() in {".jsonl", ".ndjson"}:
-        return parse_jsonl(text)
-    if file.suffix.lower() == ".csv":
-        return parse_csv(text)
-    raise ServiceError(f"{file}: 只支持 .jsonl 与 .csv · only .jsonl and .csv are read")
+def _files(paths: list[Path], rejected: Path | None) -> list[File]:
+    """The files to read; never the one that bad records are written to."""
+    if rejected is None:
+        return files_of(paths)
+    check_folder(rejected)
+    target = rejected.resolve()
+    if target in {path.resolve() for path in paths}:
+        raise ServiceError(f"{rejected}: 不能覆盖输入 · the file of bad records would replace the input")
+    return [file for file in files_of(paths) if file.path.resolve() != target]
 
 
-def _import(store: ArticleStore, articles: list[ArticleCreate], *, whole: bool) -> ImportCounts:
-    """Import in chunks, so that an interrupted import keeps what it did; or `whole`, all or nothing."""
-    total = ImportCounts()
-    size = max(len(articles), 1) if whole else CHUNK
-    with progress() as bar:
-        for chunk in bar.track(list(_chunks(articles, size)), description="导入 · importing"):
-            counts = store.import_articles(chunk)
-            total.created += counts.created
-            total.updated += counts.updated
-            total.unchanged += counts.unchanged
-    return total
+def _import(settings: Settings, files: Sequence[File], bad: _Rejected, *, size: int) -> ImportCounts:
+    """Read and store in batches of `size`, so that an interrupted import keeps what it did."""
+    with (
+        open_engine(settings) as engine,
+        open_knowledge(settings, engine) as knowledge,
+        closing(_database(settings)) as database,
+        _bytes_progress() as bar,
+    ):
+        importer = Importer(knowledge.store, database)
+        task = bar.add_task("导入 · importing", total=sum(file.path.stat().st_size for file in files))
+        articles = _articles(files, bad, lambda done: bar.update(task, completed=done))
+        for batch in batches(articles, size):
+            importer.add(batch)
+    return importer.counts
 
 
-def _chunks(articles: list[ArticleCreate], size: int) -> Iterator[list[ArticleCreate]]:
-    for start in range(0, len(articles), size):
-        yield articles[start : start + size]
+def _articles(files: Sequence[File], bad: _Rejected, done: Callable[[int], None]) -> Iterator[ArticleCreate]:
+    """The good articles of all files; `done` is told how many bytes were read."""
+    before = 0
+    for file in files:
+        try:
+            with file.path.open("rb") as stream:
+                for entry in read(Source(file.name, stream)):
+                    done(before + (0 if stream.closed else stream.tell()))
+                    if isinstance(entry, Bad):
+                        bad.add(file, entry)
+                    else:
+                        yield entry.article
+        except InvalidRecord as error:
+            bad.add(file, Bad("", str(error)))
+        except OSError as error:
+            bad.add(file, Bad("", f"无法读取 · cannot be read: {error.strerror}"))
+        before += file.path.stat().st_size
+        done(before)
+
+
+def _bytes_progress() -> Progress:
+    """A progress bar of what was read, since how many records a file holds is known only at its end."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+    )
+
+
+def _database(settings: Settings) -> Database:
+    database = Database(settings.resolved_database_url)
+    database.migrate()
+    return database
 
 
 def _count(settings: Settings) -> int:
-    database = Database(settings.resolved_database_url)
-    database.migrate()
-    try:
-        return count_articles(database)
-    finally:
-        database.close()
+    with closing(_database(settings)) as database:
+        return count(database, Selection())

@@ -13,6 +13,7 @@ from nlp_service.text.validation import check_characters, check_text
 
 TITLE_LIMIT, PROBLEM_LIMIT, SCENARIO_LIMIT, SOLUTION_LIMIT = 200, 2000, 2000, 10_000
 TAG_LIMIT, TAGS_LIMIT, NAME_LIMIT = 100, 50, 200
+PERSON_LIMIT, REASON_LIMIT = 100, 1000
 
 
 def _text(limit: int) -> AfterValidator:
@@ -53,6 +54,10 @@ def _none_to_empty(value: Any) -> Any:
     return "" if value is None else value
 
 
+def _empty_to_none(text: str | None) -> str | None:
+    return text or None
+
+
 Title = Annotated[str, _text(TITLE_LIMIT)]
 Problem = Annotated[str, _text(PROBLEM_LIMIT)]
 Scenario = Annotated[str, _optional_text(SCENARIO_LIMIT)]
@@ -60,6 +65,10 @@ Solution = Annotated[str, _text(SOLUTION_LIMIT)]
 Name = Annotated[str, _text(NAME_LIMIT)]
 ExternalId = Annotated[str, _identifier(NAME_LIMIT)]
 """The article's key in the system that it comes from. Two masked keys could be equal, so personal data is refused."""
+Person = Annotated[str, _identifier(PERSON_LIMIT)]
+"""Who does something. Two masked names could be equal, so personal data is refused."""
+Reason = Annotated[str, _text(REASON_LIMIT)]
+OptionalReason = Annotated[Annotated[str, _optional_text(REASON_LIMIT)] | None, AfterValidator(_empty_to_none)]
 Tags = Annotated[list[Annotated[str, _text(TAG_LIMIT)]], Field(max_length=TAGS_LIMIT)]
 
 
@@ -115,6 +124,11 @@ class ArticlePublic(BaseModel):
     status: ArticleStatus
     created_at: datetime
     updated_at: datetime
+    contributor: Annotated[str | None, Field(description="who submitted it last")] = None
+    reviewer: Annotated[str | None, Field(description="who approved or rejected it last")] = None
+    review_reason: Annotated[str | None, Field(description="the reason of that decision")] = None
+    helpful: Annotated[int, Field(ge=0, description="people whom it helped")] = 0
+    unhelpful: Annotated[int, Field(ge=0, description="people whom it did not help")] = 0
 
 
 def passage(title: str, problem: str, scenario: str) -> str:

@@ -1,6 +1,9 @@
-"""Articles in the database. Every change is written with its vector and a line in the sequence of changes."""
+"""Articles in the database.
 
-from collections.abc import Callable, Iterator, Sequence
+Every change is written with its vector, a version of the content and a line in the sequence of changes.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,16 +14,26 @@ from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from nlp_service.errors import Conflict, NotFound
+from nlp_service.errors import Conflict
 from nlp_service.knowledge.article import ArticleCreate, ArticleUpdate, content_hash, passage
+from nlp_service.knowledge.lookup import find_article
+from nlp_service.knowledge.versions import content_of, find_version, keep_version, version_page
 from nlp_service.storage.database import Database
-from nlp_service.storage.tables import Article, ArticleChange, ArticleStatus, ArticleVector
+from nlp_service.storage.tables import (
+    Article,
+    ArticleChange,
+    ArticleStatus,
+    ArticleVector,
+    ArticleVersion,
+    VersionAction,
+)
 
 EncodePassages = Callable[[Sequence[str]], NDArray[np.float32]]
 """Normalised vectors of the texts, shape (texts, dimension)."""
 
 
 TAKEN = "external_id 已被占用 · external_id is already taken by another article"
+NAMES_IN_A_QUERY = 500
 
 
 @dataclass
@@ -33,7 +46,7 @@ class ImportCounts:
 
 
 class ArticleStore:
-    """Create, read, list, update, delete and import articles."""
+    """Create, read, list, update, restore, delete and import articles."""
 
     def __init__(self, database: Database, encode: EncodePassages, encoder_fingerprint: str) -> None:
         self._database = database
@@ -49,7 +62,9 @@ class ArticleStore:
                 session.add(article)
                 session.flush()
                 self._write_vector(session, article, vector)
+                keep_version(session, article, "create")
                 session.add(ArticleChange(article_id=article.id))
+                session.refresh(article)
         except IntegrityError as error:
             raise Conflict(TAKEN) from error
         return article
@@ -57,7 +72,17 @@ class ArticleStore:
     def get(self, article_id: int) -> Article:
         """The article; raises NotFound."""
         with self._database.read() as session:
-            return _get(session, article_id)
+            return find_article(session, article_id)
+
+    def known_external_ids(self, wanted: Collection[str]) -> set[str]:
+        """Those of `wanted` that an article has."""
+        names = list(wanted)
+        found: set[str | None] = set()
+        with self._database.read() as session:
+            for start in range(0, len(names), NAMES_IN_A_QUERY):
+                some = names[start : start + NAMES_IN_A_QUERY]
+                found.update(session.scalars(select(Article.external_id).where(Article.external_id.in_(some))))
+        return {name for name in found if name is not None}
 
     def page(
         self,
@@ -83,9 +108,33 @@ class ArticleStore:
 
     def update(self, article_id: int, changes: ArticleUpdate) -> Article:
         """Change some fields; raises NotFound, or Conflict when the new external id is taken."""
-        values = changes.model_dump(exclude_unset=True)
+        return self._change(article_id, changes.model_dump(exclude_unset=True), "update")
+
+    def versions(self, article_id: int, *, offset: int = 0, limit: int = 50) -> tuple[list[ArticleVersion], int]:
+        """A page of an article's versions, the newest first, and how many there are in all; raises NotFound."""
         with self._database.read() as session:
-            preview = _get(session, article_id)
+            return version_page(session, article_id, offset=offset, limit=limit)
+
+    def restore(self, article_id: int, number: int, *, by: str, reason: str | None = None) -> Article:
+        """Make the content of a version current again, as a new version; status and external id stay.
+
+        Content that is current already stays without a new version. Raises NotFound.
+        """
+        with self._database.read() as session:
+            values = content_of(find_version(session, article_id, number))
+        return self._change(article_id, values, "restore", by=by, reason=reason)
+
+    def _change(
+        self,
+        article_id: int,
+        values: dict[str, Any],
+        action: VersionAction,
+        *,
+        by: str | None = None,
+        reason: str | None = None,
+    ) -> Article:
+        with self._database.read() as session:
+            preview = find_article(session, article_id)
             session.expunge(preview)
         before = _passage_of(preview)
         _apply(preview, values)
@@ -93,20 +142,21 @@ class ArticleStore:
         vector = self._encode([after])[0] if after != before else None
         try:
             with self._database.write() as session:
-                article = _get(session, article_id)
+                article = find_article(session, article_id, lock=True)
                 if _apply(article, values):
                     article.updated_at = datetime.now(UTC)
                     untouched = _passage_of(article) == after  # nobody else changed it meanwhile
                     self._write_vector(session, article, vector if untouched else None)
+                    keep_version(session, article, action, by=by, reason=reason)
                     session.add(ArticleChange(article_id=article.id))
         except IntegrityError as error:
             raise Conflict(TAKEN) from error
         return article
 
     def delete(self, article_id: int) -> None:
-        """Remove an article and its vector; raises NotFound."""
+        """Remove an article with its vector, versions, events and votes; raises NotFound."""
         with self._database.write() as session:
-            session.delete(_get(session, article_id))
+            session.delete(find_article(session, article_id))
             session.add(ArticleChange(article_id=article_id))
 
     def import_articles(self, new: Sequence[ArticleCreate]) -> ImportCounts:
@@ -131,6 +181,7 @@ class ArticleStore:
                     continue
                 session.flush()
                 self._write_vector(session, article, vectors.get(_passage_of(article)))
+                keep_version(session, article, "import")
                 session.add(ArticleChange(article_id=article.id))
         return counts
 
@@ -176,13 +227,6 @@ def count_articles(database: Database) -> int:
     """How many articles there are."""
     with database.read() as session:
         return session.scalar(select(func.count(Article.id))) or 0
-
-
-def _get(session: Session, article_id: int) -> Article:
-    article = session.get(Article, article_id)
-    if article is None:
-        raise NotFound(f"没有编号为 {article_id} 的文章 · there is no article {article_id}")
-    return article
 
 
 def _has_tag(tag: str) -> ColumnElement[bool]:

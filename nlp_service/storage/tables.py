@@ -1,14 +1,31 @@
 """Tables."""
 
 from datetime import UTC, datetime
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
-from sqlalchemy import JSON, CheckConstraint, DateTime, ForeignKey, Integer, LargeBinary, String, Text, TypeDecorator
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    ScalarSelect,
+    String,
+    Text,
+    TypeDecorator,
+    func,
+    select,
+)
 from sqlalchemy.engine import Dialect
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, column_property, mapped_column
 
 ArticleStatus = Literal["draft", "in_review", "published", "rejected", "archived"]
 STATUSES = get_args(ArticleStatus)
+ReviewAction = Literal["submit", "approve", "reject", "archive", "unarchive"]
+DECISIONS: tuple[ReviewAction, ...] = ("approve", "reject")
+VersionAction = Literal["existing", "create", "update", "import", "restore"]
+"""What made a version; `existing` is what stood in the database before versions were kept."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -16,6 +33,10 @@ class UtcDateTime(TypeDecorator[datetime]):
 
     impl = DateTime(timezone=True)
     cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Turn a moment of another zone into UTC before SQLite forgets the zone."""
+        return value.astimezone(UTC) if value is not None and value.tzinfo is not None else value
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         """Return `value` in UTC."""
@@ -26,8 +47,48 @@ class Table(DeclarativeBase):
     """Base of all tables."""
 
 
+class ArticleEvent(Table):
+    """A step of an article's review: who did what, when and why."""
+
+    __tablename__ = "article_events"
+    __table_args__ = ({"sqlite_autoincrement": True},)  # the order of the numbers is the order of the steps
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    article_id: Mapped[int] = mapped_column(ForeignKey("articles.id", ondelete="CASCADE"), index=True)
+    action: Mapped[str] = mapped_column(String(20))
+    by: Mapped[str] = mapped_column(String(100))
+    reason: Mapped[str | None] = mapped_column(Text)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class ArticleVote(Table):
+    """Whether an article helped a person; the last answer of each person counts."""
+
+    __tablename__ = "article_votes"
+
+    article_id: Mapped[int] = mapped_column(ForeignKey("articles.id", ondelete="CASCADE"), primary_key=True)
+    by: Mapped[str] = mapped_column(String(100), primary_key=True)
+    helpful: Mapped[bool] = mapped_column()
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+_ARTICLE_ID: Mapped[int] = mapped_column(Integer, primary_key=True)
+
+
+def _of_last(column: InstrumentedAttribute[Any], *actions: ReviewAction) -> ScalarSelect[Any]:
+    """`column` of the article's last event that is one of `actions`; null when there is none."""
+    last = select(column).where(ArticleEvent.article_id == _ARTICLE_ID, ArticleEvent.action.in_(actions))
+    return last.order_by(ArticleEvent.id.desc()).limit(1).correlate_except(ArticleEvent).scalar_subquery()
+
+
+def _votes(*, helpful: bool) -> ScalarSelect[int]:
+    """How many people found the article helpful, or not."""
+    votes = select(func.count()).where(ArticleVote.article_id == _ARTICLE_ID, ArticleVote.helpful.is_(helpful))
+    return votes.correlate_except(ArticleVote).scalar_subquery()
+
+
 class Article(Table):
-    """A knowledge article: problem, scenario, solution."""
+    """A knowledge article: problem, scenario, solution. What is known from its events and votes is read with it."""
 
     __tablename__ = "articles"
     __table_args__ = (
@@ -35,7 +96,7 @@ class Article(Table):
         {"sqlite_autoincrement": True},  # an id is never used twice
     )
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    id: Mapped[int] = _ARTICLE_ID
     external_id: Mapped[str | None] = mapped_column(String(200), unique=True)
     title: Mapped[str] = mapped_column(Text)
     problem: Mapped[str] = mapped_column(Text)
@@ -46,6 +107,33 @@ class Article(Table):
     status: Mapped[str] = mapped_column(String(20), index=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    # Kept when the article is written, so that it can be read after its session ended; refresh it where they change.
+    contributor: Mapped[str | None] = column_property(_of_last(ArticleEvent.by, "submit"), expire_on_flush=False)
+    reviewer: Mapped[str | None] = column_property(_of_last(ArticleEvent.by, *DECISIONS), expire_on_flush=False)
+    review_reason: Mapped[str | None] = column_property(
+        _of_last(ArticleEvent.reason, *DECISIONS), expire_on_flush=False
+    )
+    helpful: Mapped[int] = column_property(_votes(helpful=True), expire_on_flush=False)
+    unhelpful: Mapped[int] = column_property(_votes(helpful=False), expire_on_flush=False)
+
+
+class ArticleVersion(Table):
+    """The content of an article as it was after a change; numbered from 1."""
+
+    __tablename__ = "article_versions"
+
+    article_id: Mapped[int] = mapped_column(ForeignKey("articles.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    title: Mapped[str] = mapped_column(Text)
+    problem: Mapped[str] = mapped_column(Text)
+    scenario: Mapped[str] = mapped_column(Text)
+    solution: Mapped[str] = mapped_column(Text)
+    tags: Mapped[list[str]] = mapped_column(JSON)
+    product: Mapped[str | None] = mapped_column(String(200))
+    action: Mapped[str] = mapped_column(String(20))
+    by: Mapped[str | None] = mapped_column(String(100))
+    reason: Mapped[str | None] = mapped_column(Text)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class ArticleVector(Table):

@@ -40,6 +40,17 @@ def test_the_contract_has_every_call_of_this_version(contract: dict[str, Any]) -
         "/v1/models/{task}/reload",
         "/v1/knowledge",
         "/v1/knowledge/{article_id}",
+        "/v1/knowledge/{article_id}/submit",
+        "/v1/knowledge/{article_id}/approve",
+        "/v1/knowledge/{article_id}/reject",
+        "/v1/knowledge/{article_id}/archive",
+        "/v1/knowledge/{article_id}/unarchive",
+        "/v1/knowledge/{article_id}/vote",
+        "/v1/knowledge/{article_id}/versions",
+        "/v1/knowledge/{article_id}/versions/{number}/restore",
+        "/v1/knowledge/leaderboard",
+        "/v1/knowledge/needs-review",
+        "/v1/knowledge/export",
         "/v1/knowledge/import",
         "/livez",
         "/readyz",
@@ -74,8 +85,17 @@ def test_a_reload_documents_its_problems(contract: dict[str, Any], status: str) 
 
 
 def test_calls_for_one_article_document_that_it_may_be_missing(contract: dict[str, Any]) -> None:
-    for operation in contract["paths"]["/v1/knowledge/{article_id}"].values():
+    of_one = [item for path, item in contract["paths"].items() if path.startswith("/v1/knowledge/{article_id}")]
+    for operation in (operation for item in of_one for operation in item.values()):
         assert PROBLEM in operation["responses"]["404"]["content"]
+
+
+@pytest.mark.parametrize(("step", "statuses"), [("submit", {"409"}), ("approve", {"403", "409"}), ("reject", {"403"})])
+def test_a_step_of_the_review_documents_why_it_may_be_refused(
+    contract: dict[str, Any], step: str, statuses: set[str]
+) -> None:
+    responses = contract["paths"][f"/v1/knowledge/{{article_id}}/{step}"]["post"]["responses"]
+    assert statuses <= {status for status, answer in responses.items() if PROBLEM in answer.get("content", {})}
 
 
 def test_every_reference_leads_somewhere(contract: dict[str, Any]) -> None:

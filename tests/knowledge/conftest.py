@@ -1,6 +1,7 @@
 """A database of each test's own, and articles that differ only in what a test names."""
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,10 @@ from numpy.typing import NDArray
 from nlp_service.inference.engine import Engine
 from nlp_service.knowledge.article import ArticleCreate
 from nlp_service.knowledge.store import ArticleStore
+from nlp_service.knowledge.votes import ArticleVotes
+from nlp_service.knowledge.workflow import ReviewWorkflow
 from nlp_service.storage.database import Database
+from nlp_service.storage.tables import Article
 
 FINGERPRINT = "f" * 64
 
@@ -37,6 +41,21 @@ class RecordingEncoder:
         return self._engine.encode_passages(texts)
 
 
+class SettableClock:
+    """A clock that stands still until it is set."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 10, 1, 8, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> SettableClock:
+    return SettableClock()
+
+
 @pytest.fixture
 def encoder(engine: Engine) -> RecordingEncoder:
     return RecordingEncoder(engine)
@@ -53,3 +72,18 @@ def database(tmp_path: Path) -> Iterator[Database]:
 @pytest.fixture
 def store(database: Database, encoder: RecordingEncoder) -> ArticleStore:
     return ArticleStore(database, encoder, FINGERPRINT)
+
+
+@pytest.fixture
+def workflow(database: Database, clock: SettableClock) -> ReviewWorkflow:
+    return ReviewWorkflow(database, clock)
+
+
+@pytest.fixture
+def votes(database: Database, clock: SettableClock) -> ArticleVotes:
+    return ArticleVotes(database, clock)
+
+
+@pytest.fixture
+def draft(store: ArticleStore) -> Article:
+    return store.create(new_article())

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from threading import Barrier
 
@@ -10,7 +11,9 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
 from nlp_service.storage.database import BUSY_TIMEOUT_MS, Database
-from nlp_service.storage.tables import ArticleChange, ArticleVector
+from nlp_service.storage.tables import Article, ArticleChange, ArticleVector
+
+ARTICLE = {"title": "t", "problem": "p", "scenario": "", "solution": "s", "tags": [], "status": "draft"}
 
 
 @pytest.fixture
@@ -70,6 +73,14 @@ def test_a_writer_can_write_after_one_that_failed(database: Database) -> None:
 def test_a_vector_without_its_article_is_refused(database: Database) -> None:
     with pytest.raises(IntegrityError, match="FOREIGN KEY"), database.write() as session:
         session.add(ArticleVector(article_id=1, encoder="e", content="c", vector=b""))
+
+
+def test_a_moment_of_another_zone_is_read_in_utc(database: Database) -> None:
+    written = datetime(2026, 10, 1, 16, tzinfo=timezone(timedelta(hours=8)))
+    with database.write() as session:
+        session.add(Article(**ARTICLE, created_at=written, updated_at=written))
+    with database.read() as session:
+        assert session.scalars(select(Article)).one().created_at.isoformat() == "2026-10-01T08:00:00+00:00"
 
 
 def test_a_reader_sees_one_moment(database: Database) -> None:

@@ -2,7 +2,8 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,13 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import inspect, select
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from nlp_service.errors import DatabaseOutdated
 from nlp_service.storage import migrations
 from nlp_service.storage.database import Database
-from nlp_service.storage.tables import STATUSES, Table
+from nlp_service.storage.tables import STATUSES, ArticleVersion, Table
 
 INSERT = (
     "INSERT INTO articles (title, problem, scenario, solution, tags, status, created_at, updated_at) "
@@ -48,13 +49,17 @@ def migrated(database: Database) -> Database:
     return database
 
 
-def _downgrade(database: Database) -> None:
+def _move(database: Database, move: Callable[[Config, str], None], revision: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(migrations.__path__[0])))
     with database.engine.connect() as connection:
         config.attributes["connection"] = connection
-        command.downgrade(config, "base")
+        move(config, revision)
         connection.commit()
+
+
+def _downgrade(database: Database) -> None:
+    _move(database, command.downgrade, "base")
 
 
 def _tables(database: Database) -> set[str]:
@@ -67,8 +72,9 @@ def test_the_migrated_schema_is_the_one_of_the_tables(migrated: Database) -> Non
         assert compare_metadata(context, Table.metadata) == []
 
 
-def test_foreign_keys_are_those_of_the_tables(migrated: Database) -> None:
-    (key,) = inspect(migrated.engine).get_foreign_keys("article_vectors")
+@pytest.mark.parametrize("table", ["article_vectors", "article_events", "article_votes", "article_versions"])
+def test_what_belongs_to_an_article_goes_with_it(migrated: Database, table: str) -> None:
+    (key,) = inspect(migrated.engine).get_foreign_keys(table)
     assert (key["referred_table"], key["options"]) == ("articles", {"ondelete": "CASCADE"})
 
 
@@ -83,7 +89,7 @@ def test_another_status_cannot_be_stored(migrated: Database) -> None:
         connection.exec_driver_sql(INSERT, ("deleted",))
 
 
-@pytest.mark.parametrize("table", ["articles", "article_changes"])
+@pytest.mark.parametrize("table", ["articles", "article_changes", "article_events"])
 def test_numbers_are_never_used_twice(migrated: Database, table: str) -> None:
     with migrated.engine.connect() as connection:
         sql = connection.exec_driver_sql("SELECT sql FROM sqlite_master WHERE name = ?", (table,)).scalar_one()
@@ -96,6 +102,56 @@ def test_migrating_again_is_harmless(migrated: Database) -> None:
     migrated.migrate()
     with migrated.engine.connect() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM articles").scalar_one() == 1
+
+
+def test_what_stood_before_versions_were_kept_is_version_1(database: Database) -> None:
+    _move(database, command.upgrade, "0001")
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO articles (title, problem, scenario, solution, tags, product, status, created_at, updated_at)"
+            " VALUES ('t', 'p', 'c', 's', '[\"a\", \"b\"]', 'P', 'published',"
+            " '2026-01-01 00:00:00.000000', '2026-02-03 04:05:06.000007')"
+        )
+    database.migrate()
+    with database.read() as session:
+        (version,) = session.scalars(select(ArticleVersion))
+    found = {column: getattr(version, column) for column in ArticleVersion.__table__.columns.keys()}  # noqa: SIM118
+    assert found == {
+        "article_id": 1,
+        "number": 1,
+        "title": "t",
+        "problem": "p",
+        "scenario": "c",
+        "solution": "s",
+        "tags": ["a", "b"],
+        "product": "P",
+        "action": "existing",
+        "by": None,
+        "reason": None,
+        "at": datetime(2026, 2, 3, 4, 5, 6, 7, tzinfo=UTC),
+    }
+
+
+def test_an_empty_database_gets_no_versions(migrated: Database) -> None:
+    with migrated.read() as session:
+        assert session.scalars(select(ArticleVersion)).all() == []
+
+
+def test_without_the_review_articles_stay(migrated: Database) -> None:
+    with migrated.engine.begin() as connection:
+        connection.exec_driver_sql(INSERT, ("published",))
+    _move(migrated, command.downgrade, "0001")
+    with migrated.engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT status FROM articles").scalar_one() == "published"
+
+
+def test_a_migration_that_fails_leaves_the_schema_as_it_was(database: Database) -> None:
+    """0001 works, 0002 finds a table in its way: nothing of either stays."""
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE article_votes (id INTEGER)")
+    with pytest.raises(OperationalError, match="article_votes already exists"):
+        database.migrate()
+    assert inspect(database.engine).get_table_names() == ["article_votes"]
 
 
 def test_downgrading_to_base_drops_every_table(migrated: Database) -> None:

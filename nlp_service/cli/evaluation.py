@@ -1,0 +1,99 @@
+"""``nlp-service kb evaluate``."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, get_args
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from nlp_service.cli.console import check_folder, console, output, progress
+from nlp_service.cli.runtime import Knowledge, open_engine, open_knowledge
+from nlp_service.errors import ServiceError
+from nlp_service.inference.encoder import normalise
+from nlp_service.inference.engine import Engine
+from nlp_service.knowledge.evaluation import DEPTH, Evaluation, Question, evaluate, read_questions
+from nlp_service.knowledge.search import Filters, Mode
+from nlp_service.settings import Settings
+from nlp_service.storage.tables import STATUSES
+
+MODES: tuple[Mode, ...] = get_args(Mode)
+EVERYTHING = Filters(status=frozenset(STATUSES))
+
+
+def evaluate_search(
+    questions_file: Annotated[
+        Path,
+        typer.Argument(exists=True, dir_okay=False, help='JSONL, 每行 {"query", "external_id"} · one question a line'),
+    ],
+    mode: Annotated[Mode | None, typer.Option(help="检索方式,默认全部 · how to search; default: all")] = None,
+    misses: Annotated[int, typer.Option(min=0, help="每种方式列出的未进前五的问题 · misses listed")] = 10,
+    report: Annotated[Path | None, typer.Option(dir_okay=False, help="全部结果写入 JSON · everything, as JSON")] = None,
+) -> None:
+    """用“问题→文章”文件评测检索 · measure search on questions whose articles are known.
+
+    Every question is asked as `POST /v1/search` would, among all articles whatever their status.
+    """
+    questions = read_questions(questions_file)
+    if report is not None:
+        check_folder(report)
+    settings = Settings()
+    with open_engine(settings) as engine, open_knowledge(settings, engine) as knowledge:
+        knowledge.search.rebuild()
+        _check_known(questions, knowledge)
+        found = {chosen: _measure(questions, chosen, engine, knowledge) for chosen in ((mode,) if mode else MODES)}
+    _print(found, misses)
+    if report is not None:
+        content = {name: asdict(one) for name, one in found.items()}
+        report.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        console.print(f"[green]✓[/green] {escape(str(report))}")
+
+
+def _measure(questions: Sequence[Question], mode: Mode, engine: Engine, knowledge: Knowledge) -> Evaluation:
+    with progress() as bar:
+        task = bar.add_task(mode, total=len(questions))
+
+        def search(query: str) -> list[str | None]:
+            vector = None if mode == "lexical" else normalise(engine.encode_query(query).result())
+            hits = knowledge.search.search(query, vector, top_k=DEPTH, mode=mode, filters=EVERYTHING)
+            bar.advance(task)
+            return [hit.article.external_id for hit in hits]
+
+        return evaluate(questions, search)
+
+
+def _check_known(questions: Sequence[Question], knowledge: Knowledge) -> None:
+    """A question whose article does not exist can only be missed; say so, and stop when it is all of them."""
+    wanted = {name for question in questions for name in question.external_id}
+    unknown = sorted(wanted - knowledge.store.known_external_ids(wanted))
+    if len(unknown) == len(wanted):
+        raise ServiceError(
+            f"知识库中没有这些文章,请先导入 · none of these articles is in the knowledge base, import them first: "
+            f"{', '.join(unknown[:3])} …"
+        )
+    if unknown:
+        console.print(
+            f"[yellow]![/yellow] {len(unknown)} 个 external_id 不在知识库中,按未找到计 · not in the knowledge base, "
+            f"counted as missed: {escape(', '.join(unknown[:5]))}"
+        )
+
+
+def _print(found: Mapping[Mode, Evaluation], misses: int) -> None:
+    figures = next(iter(found.values())).figures
+    table = Table("方式 · mode", "问题 · questions", *figures)
+    for mode, one in found.items():
+        means = [f"{mean.value:.3f} [{mean.low:.3f}, {mean.high:.3f}]" for mean in one.figures.values()]
+        table.add_row(mode, f"{one.questions:,}", *means)
+    output.print(table)
+    for mode, one in found.items():
+        if not one.misses or not misses:
+            continue
+        output.print(f"{mode}: {len(one.misses)} 个未进前五 · not among the first five")
+        for miss in one.misses[:misses]:
+            place = "–" if miss.rank is None else str(miss.rank)
+            wanted = ", ".join(miss.wanted)
+            first = miss.found or "–"
+            output.print(f"  {escape(miss.query[:60])}  → {escape(wanted)} (#{place}; 首位 · first {escape(first)})")

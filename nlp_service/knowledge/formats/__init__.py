@@ -1,0 +1,1 @@
+"""Articles from and to files: one module for each format, all found by `registry`."""

@@ -1,0 +1,46 @@
+"""CSV with a header line, in UTF-8 or GB 18030."""
+
+import csv
+from collections.abc import Iterator
+
+from nlp_service.errors import InvalidRecord
+from nlp_service.knowledge.formats.encoding import Lines, detect
+from nlp_service.knowledge.formats.source import Source
+from nlp_service.knowledge.formats.table import check_header, check_row
+from nlp_service.knowledge.records import Bad, Entry
+
+
+def read(source: Source) -> Iterator[Entry]:
+    """Every row that is not blank.
+
+    Raises InvalidRecord when the header cannot be read, lacks a needed column, or has an unknown or doubled one.
+    """
+    lines = Lines(source.stream, detect(source.stream), carriage_returns=True)
+    reader = csv.reader(lines, strict=True)
+    try:
+        header = next(reader, [])
+    except csv.Error as error:
+        raise InvalidRecord(f"CSV 表头无法读取 · the CSV header cannot be read: {error}", place=0) from error
+    if (problem := lines.take_problem()) is not None:
+        raise InvalidRecord(f"CSV 表头: {problem}", place=0)
+    check_header(header)
+    while True:
+        first = reader.line_num + 1
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            problem = lines.take_problem() or f"不是有效的 CSV · not valid CSV: {error}"
+            yield Bad(_place(first, reader.line_num), problem)
+            continue
+        place = _place(first, reader.line_num)
+        if (problem := lines.take_problem()) is not None:
+            yield Bad(place, problem)
+        elif row:
+            yield check_row(place, header, row)
+
+
+def _place(first: int, last: int) -> str:
+    number = str(first) if last <= first else f"{first}–{last}"
+    return f"第 {number} 行 · line {number}"

@@ -1,0 +1,75 @@
+"""Articles as rows of a table: the header, cells to fields and back."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nlp_service.errors import InvalidRecord
+from nlp_service.knowledge.article import ArticleCreate
+from nlp_service.knowledge.records import Bad, Entry, check
+
+COLUMNS = tuple(ArticleCreate.model_fields)
+NEEDED = ("title", "problem", "solution")
+TAG_SEPARATORS = str.maketrans(dict.fromkeys(";\uff1b\uff0c\u3001|", ","))
+"""Semicolon, comma, enumeration comma (Chinese and Latin) and bar all mean a comma."""
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""A cell that begins so is run as a formula by spreadsheet programs."""
+
+
+def check_header(header: Sequence[str]) -> None:
+    """Raise InvalidRecord when a needed column is missing, or one is unknown or doubled."""
+    unknown = [str(number) for number, name in enumerate(header, start=1) if name not in COLUMNS]
+    problems = {
+        "unknown column number": unknown,
+        "missing": [name for name in NEEDED if name not in header],
+        "doubled": sorted({name for name in header if name in COLUMNS and header.count(name) > 1}),
+    }
+    if any(problems.values()):
+        what = "; ".join(f"{problem} {', '.join(names)}" for problem, names in problems.items() if names)
+        raise InvalidRecord(f"表头有误 · wrong header: {what}; columns are {', '.join(COLUMNS)}", place=0)
+
+
+def check_row(place: str, header: Sequence[str], row: Sequence[str]) -> Entry:
+    """The record of a row; an empty cell counts as not given."""
+    if len(row) > len(header):
+        return Bad(
+            place, f"有 {len(row)} 列,表头只有 {len(header)} 列 · has {len(row)} cells, the header {len(header)}"
+        )
+    record: dict[str, Any] = {name: unprotect(cell) for name, cell in zip(header, row, strict=False) if cell != ""}
+    if "tags" in record:
+        record["tags"] = split_tags(record["tags"])
+    return check(place, record)
+
+
+def cells(record: Mapping[str, Any]) -> list[str]:
+    """The row of an article's fields, in the order of `COLUMNS`, harmless in a spreadsheet; `check_row` reads it."""
+    values = {**record, "tags": join_tags(record["tags"])}
+    return [protect("" if values[name] is None else str(values[name])) for name in COLUMNS]
+
+
+def protect(cell: str) -> str:
+    """`cell` with an apostrophe in front when a spreadsheet would run it, or when `unprotect` would take one away."""
+    return f"'{cell}" if cell.lstrip("'").startswith(FORMULA) else cell
+
+
+def unprotect(cell: str) -> str:
+    """`cell` without the apostrophe that `protect` put in front."""
+    return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(FORMULA) else cell
+
+
+def join_tags(tags: Sequence[str]) -> str:
+    """One cell: separated by semicolons, or a JSON list when a tag holds what separates tags."""
+    plain = ";".join(tags)
+    return plain if split_tags(plain) == list(tags) else json.dumps(list(tags), ensure_ascii=False)
+
+
+def split_tags(cell: str) -> list[str]:
+    """Tags of a cell: a JSON list of texts, or separated by semicolons, commas or bars."""
+    if cell.startswith("["):
+        try:
+            tags = json.loads(cell)
+        except (ValueError, RecursionError):
+            tags = None
+        if isinstance(tags, list) and all(isinstance(tag, str) for tag in tags):
+            return tags
+    return [tag.strip() for tag in cell.translate(TAG_SEPARATORS).split(",") if tag.strip()]
