@@ -35,12 +35,12 @@ class _Strict(BaseModel):
 
 
 class SliceComparison(_Strict):
-    """Both models on the texts of one slice; `difference` is candidate minus champion."""
+    """Both models on the texts of one slice; `difference` is candidate minus champion, paired like that of the task."""
 
     texts: int = Field(ge=1)
     candidate: float
     champion: float | None
-    difference: float | None
+    difference: Figure | None
 
 
 class TaskComparison(_Strict):
@@ -201,10 +201,12 @@ def _slices(
 
 
 def _slice(task: Task, truth: Classes, candidate: Classes, champion: Classes | None) -> SliceComparison:
-    mine = f1(task, candidate, truth)
-    theirs = None if champion is None else f1(task, champion, truth)
-    difference = None if theirs is None else mine - theirs
-    return SliceComparison(texts=len(truth), candidate=mine, champion=theirs, difference=difference)
+    return SliceComparison(
+        texts=len(truth),
+        candidate=f1(task, candidate, truth),
+        champion=None if champion is None else f1(task, champion, truth),
+        difference=None if champion is None else paired_difference(task, candidate, champion, truth),
+    )
 
 
 def read_comparison(file: Path) -> Comparison:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from nlp_service.inference.release import Parts
 from training.data.example import Task
+from training.metrics import Figure
 from training.registry.comparison import Comparison, TaskComparison
 
 _ROUNDING = 1e-9
@@ -26,7 +27,7 @@ class GateConfig(BaseModel):
     other_margin: float = Field(default=-0.01, ge=-1, le=1)
     """Least difference in F1 of any other task."""
     slice_loss: float = Field(default=0.05, ge=0, le=1)
-    """Most that F1 may fall on any slice."""
+    """Most that F1 may fall on any slice. A fall counts when its 95 % interval lies below zero: few texts say little."""
     ece: float = Field(default=0.05, ge=0, le=1)
     """Most expected calibration error."""
     slower: float = Field(default=1.10, gt=0)
@@ -107,9 +108,9 @@ def _difference(name: str, task: TaskComparison, margin: float) -> Iterator[Refu
 def _slices(name: str, task: TaskComparison, most: float) -> Iterator[Refusal]:
     for key, values in task.slices.items():
         for value, part in values.items():
-            if part.difference is None or -part.difference <= most + _ROUNDING:
+            if part.difference is None or not _falls(part.difference, most):
                 continue
-            loss = -part.difference
+            loss = -part.difference.value
             yield Refusal(
                 "slice",
                 f"{name}, {key} = {value} ({part.texts}): {task.metric} {part.candidate:.4f},现用 {part.champion:.4f},"
@@ -117,6 +118,11 @@ def _slices(name: str, task: TaskComparison, most: float) -> Iterator[Refusal]:
                 f"{part.candidate:.4f}, the champion's {part.champion:.4f}: the loss of {loss:.4f} is "
                 f"{loss - most:.4f} above the most of {most:.4f}",
             )
+
+
+def _falls(difference: Figure, most: float) -> bool:
+    """Whether the fall is larger than `most`, and more than the chance of which texts the slice holds."""
+    return -difference.value > most + _ROUNDING and difference.high < 0
 
 
 def _calibration(name: str, task: TaskComparison, most: float) -> Iterator[Refusal]:

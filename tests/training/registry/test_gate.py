@@ -30,8 +30,9 @@ def differing(difference: float) -> TaskComparison:
     return task(candidate=0.8 + difference, difference=Figure(difference, difference, difference))
 
 
-def sliced(candidate: float) -> TaskComparison:
-    part = SliceComparison(texts=40, candidate=candidate, champion=0.8, difference=candidate - 0.8)
+def sliced(candidate: float, width: float = 0.0) -> TaskComparison:
+    difference = Figure(candidate - 0.8, candidate - 0.8 - width, candidate - 0.8 + width)
+    part = SliceComparison(texts=40, candidate=candidate, champion=0.8, difference=difference)
     return task(slices={"channel": {"chat": part}})
 
 
@@ -101,6 +102,14 @@ def test_a_loss_on_a_slice_is_refused_with_both_values_and_the_excess() -> None:
     sentence = the_refusal("slice", decided(classify=sliced(0.72)))
     for told in ("channel = chat", "0.7200", "0.8000", "the loss of 0.0800 is 0.0300 above the most of 0.0500"):
         assert told in sentence
+
+
+def test_a_fall_on_few_texts_that_may_be_chance_passes() -> None:
+    assert decided(classify=sliced(0.72, width=0.09)) == []
+
+
+def test_a_fall_that_is_more_than_chance_is_refused() -> None:
+    the_refusal("slice", decided(classify=sliced(0.72, width=0.07)))
 
 
 def test_a_calibration_error_is_refused_with_the_excess() -> None:
