@@ -103,7 +103,7 @@ class KnowledgeSearch:
             if last == self._sequence:
                 return
             changed = session.scalars(
-                select(ArticleChange.article_id).where(ArticleChange.sequence > self._sequence).distinct()
+                select(ArticleChange.record_id).where(ArticleChange.sequence > self._sequence).distinct()
             ).all()
             for start in range(0, len(changed), LOAD_CHUNK):
                 self._load(session, changed[start : start + LOAD_CHUNK])
@@ -167,7 +167,7 @@ class KnowledgeSearch:
 
     def _vectors_of(self, session: Session, articles: dict[int, Article]) -> NDArray[np.float32]:
         texts = {key: passage(a.title, a.problem, a.scenario) for key, a in articles.items()}
-        rows = session.scalars(select(ArticleVector).where(ArticleVector.article_id.in_(list(articles))))
+        rows = session.scalars(select(ArticleVector).where(ArticleVector.record_id.in_(list(articles))))
         known = {
             row.article_id: np.frombuffer(row.vector, "<f4")
             for row in rows
@@ -186,7 +186,7 @@ class KnowledgeSearch:
             for key in present:
                 blob = vectors[key].astype("<f4").tobytes()
                 content = content_hash(texts[key])
-                session.merge(ArticleVector(article_id=key, encoder=self._fingerprint, content=content, vector=blob))
+                session.merge(ArticleVector(record_id=key, encoder=self._fingerprint, content=content, vector=blob))
 
     def _reset(self) -> None:
         self._vectors = VectorIndex(self._dimension)

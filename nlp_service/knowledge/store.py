@@ -63,7 +63,7 @@ class ArticleStore:
                 session.flush()
                 self._write_vector(session, article, vector)
                 keep_version(session, article, "create")
-                session.add(ArticleChange(article_id=article.id))
+                session.add(ArticleChange(record_id=article.id))
                 session.refresh(article)
         except IntegrityError as error:
             raise Conflict(TAKEN) from error
@@ -148,7 +148,7 @@ class ArticleStore:
                     untouched = _passage_of(article) == after  # nobody else changed it meanwhile
                     self._write_vector(session, article, vector if untouched else None)
                     keep_version(session, article, action, by=by, reason=reason)
-                    session.add(ArticleChange(article_id=article.id))
+                    session.add(ArticleChange(record_id=article.id))
         except IntegrityError as error:
             raise Conflict(TAKEN) from error
         return article
@@ -157,7 +157,7 @@ class ArticleStore:
         """Remove an article with its vector, versions, events and votes; raises NotFound."""
         with self._database.write() as session:
             session.delete(find_article(session, article_id))
-            session.add(ArticleChange(article_id=article_id))
+            session.add(ArticleChange(record_id=article_id))
 
     def import_articles(self, new: Sequence[ArticleCreate]) -> ImportCounts:
         """Create articles, or update those whose external id is known; all or none. Twice the same changes nothing.
@@ -182,7 +182,7 @@ class ArticleStore:
                 session.flush()
                 self._write_vector(session, article, vectors.get(_passage_of(article)))
                 keep_version(session, article, "import")
-                session.add(ArticleChange(article_id=article.id))
+                session.add(ArticleChange(record_id=article.id))
         return counts
 
     def _vectors_of(self, new: Sequence[ArticleCreate]) -> dict[str, NDArray[np.float32]]:
@@ -209,12 +209,12 @@ class ArticleStore:
         text = _passage_of(article)
         content = content_hash(text)
         if vector is None:
-            stored = session.get(ArticleVector, article.id)
-            if stored is not None and (stored.encoder, stored.content) == (self._fingerprint, content):
+            stored = session.get(ArticleVector, (article.id, self._fingerprint))
+            if stored is not None and stored.content == content:
                 return
             vector = self._encode([text])[0]
         blob = vector.astype("<f4").tobytes()
-        session.merge(ArticleVector(article_id=article.id, encoder=self._fingerprint, content=content, vector=blob))
+        session.merge(ArticleVector(record_id=article.id, encoder=self._fingerprint, content=content, vector=blob))
 
 
 def all_articles(database: Database) -> Iterator[Article]:

@@ -18,7 +18,7 @@ class ArticleVotes:
         with self._database.write() as session:
             article = find_article(session, article_id, lock=True)
             session.merge(ArticleVote(article_id=article_id, by=by, helpful=helpful, at=self._clock()))
-            session.add(ArticleChange(article_id=article_id))
+            session.add(ArticleChange(record_id=article_id))
             session.flush()
             session.refresh(article)
         return article

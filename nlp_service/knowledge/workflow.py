@@ -51,7 +51,7 @@ class ReviewWorkflow:
             article.status = TRANSITIONS[action].after
             article.updated_at = self._clock()
             session.add(ArticleEvent(article_id=article_id, action=action, by=by, reason=reason, at=article.updated_at))
-            session.add(ArticleChange(article_id=article_id))
+            session.add(ArticleChange(record_id=article_id))
             session.flush()
             session.refresh(article)
         return article

@@ -7,6 +7,7 @@ from sqlalchemy import (
     JSON,
     CheckConstraint,
     DateTime,
+    Double,
     ForeignKey,
     Integer,
     LargeBinary,
@@ -23,6 +24,8 @@ from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, colum
 ArticleStatus = Literal["draft", "in_review", "published", "rejected", "archived"]
 STATUSES = get_args(ArticleStatus)
 ReviewAction = Literal["submit", "approve", "reject", "archive", "unarchive"]
+FeedbackKind = Literal["ticket", "review"]
+FeedbackStatus = Literal["open", "solved"]
 DECISIONS: tuple[ReviewAction, ...] = ("approve", "reject")
 VersionAction = Literal["existing", "create", "update", "import", "restore"]
 """What made a version; `existing` is what stood in the database before versions were kept."""
@@ -136,25 +139,85 @@ class ArticleVersion(Table):
     at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
-class ArticleVector(Table):
-    """The vector of an article, so that no process computes it twice."""
+class _Vector:
+    """The vector of a record by one encoder, so that no process computes it twice."""
 
-    __tablename__ = "article_vectors"
-
-    article_id: Mapped[int] = mapped_column(ForeignKey("articles.id", ondelete="CASCADE"), primary_key=True)
-    encoder: Mapped[str] = mapped_column(String(64))
-    """Fingerprint of the encoder; a vector of another one is computed again."""
-    content: Mapped[str] = mapped_column(String(64))
+    encoder: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """Fingerprint. While a new encoder takes over, a record has a vector of each."""
+    content: Mapped[str] = mapped_column(String(64), index=True)
     """SHA-256 of the text that was encoded."""
     vector: Mapped[bytes] = mapped_column(LargeBinary)
     """Normalised, float32, little-endian."""
 
 
-class ArticleChange(Table):
-    """One line for each change of an article, in order; every process follows it to keep its indexes current."""
+class _Change:
+    """One line for each change of a record, in order; every process follows it to keep its indexes current."""
+
+    sequence: Mapped[int] = mapped_column(Integer, primary_key=True)
+    record_id: Mapped[int] = mapped_column(Integer)
+
+
+class ArticleVector(_Vector, Table):
+    """The vector of an article."""
+
+    __tablename__ = "article_vectors"
+
+    record_id: Mapped[int] = mapped_column(ForeignKey("articles.id", ondelete="CASCADE"), primary_key=True)
+
+
+class ArticleChange(_Change, Table):
+    """A change of an article."""
 
     __tablename__ = "article_changes"
     __table_args__ = ({"sqlite_autoincrement": True},)
 
-    sequence: Mapped[int] = mapped_column(Integer, primary_key=True)
-    article_id: Mapped[int] = mapped_column(Integer)
+
+class Feedback(Table):
+    """A ticket or review that was taken in; a solved ticket is a case that search finds. Its text is masked."""
+
+    __tablename__ = "feedback"
+    __table_args__ = (
+        CheckConstraint(f"kind IN {get_args(FeedbackKind)}", name="feedback_kind"),
+        CheckConstraint(f"status IN {get_args(FeedbackStatus)}", name="feedback_status"),
+        {"sqlite_autoincrement": True},  # an id is never used twice
+    )
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    external_id: Mapped[str | None] = mapped_column(String(200), unique=True)
+    customer_id: Mapped[str | None] = mapped_column(String(200), index=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    text: Mapped[str] = mapped_column(Text)
+    product: Mapped[str | None] = mapped_column(String(200), index=True)
+    module: Mapped[str | None] = mapped_column(String(200))
+    scenario: Mapped[str] = mapped_column(Text)
+    tags: Mapped[list[str]] = mapped_column(JSON)
+    reported_as: Mapped[str | None] = mapped_column(String(200))
+    rating: Mapped[int | None] = mapped_column()
+    label: Mapped[str] = mapped_column(String(200), index=True)
+    """As the model answered when it was taken in, like confidence, severity and sentiment."""
+    confidence: Mapped[float] = mapped_column(Double)
+    severity: Mapped[str] = mapped_column(String(200))
+    sentiment: Mapped[str] = mapped_column(String(200))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    """When the customer wrote it."""
+    received_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    status: Mapped[str] = mapped_column(String(20), index=True)
+    solution: Mapped[str | None] = mapped_column(Text)
+    solved_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    draft_id: Mapped[int | None] = mapped_column(ForeignKey("articles.id", ondelete="SET NULL"))
+    """The article that was drafted from it."""
+
+
+class FeedbackVector(_Vector, Table):
+    """The vector of a ticket; reviews have none."""
+
+    __tablename__ = "feedback_vectors"
+
+    record_id: Mapped[int] = mapped_column(ForeignKey("feedback.id", ondelete="CASCADE"), primary_key=True)
+
+
+class FeedbackChange(_Change, Table):
+    """A change of a ticket."""
+
+    __tablename__ = "feedback_changes"
+    __table_args__ = ({"sqlite_autoincrement": True},)

@@ -278,7 +278,7 @@ def test_rebuilding_computes_missing_vectors_only(
 ) -> None:
     (invoice,) = (article for article in store.page()[0] if article.external_id == "invoice")
     with database.write() as session:
-        session.execute(delete(ArticleVector).where(ArticleVector.article_id == invoice.id))
+        session.execute(delete(ArticleVector).where(ArticleVector.record_id == invoice.id))
     encoder.texts.clear()
     searcher.knowledge.rebuild()
     assert encoder.texts == [f"{invoice.title}\n{invoice.problem}"]

@@ -19,12 +19,12 @@ UNKNOWN = 4711
 
 def _vector(database: Database, article_id: int) -> ArticleVector | None:
     with database.read() as session:
-        return session.get(ArticleVector, article_id)
+        return session.get(ArticleVector, (article_id, FINGERPRINT))
 
 
 def _changes(database: Database) -> list[int]:
     with database.read() as session:
-        return list(session.scalars(select(ArticleChange.article_id).order_by(ArticleChange.sequence)))
+        return list(session.scalars(select(ArticleChange.record_id).order_by(ArticleChange.sequence)))
 
 
 def _titles(store: ArticleStore, tag: str) -> set[str]:

@@ -10,7 +10,7 @@ from nlp_service.knowledge.store import ArticleStore
 from nlp_service.knowledge.workflow import ReviewWorkflow
 from nlp_service.storage.database import Database
 from nlp_service.storage.tables import Article, ArticleChange, ArticleVector, ArticleVersion
-from tests.knowledge.conftest import RecordingEncoder, new_article
+from tests.knowledge.conftest import FINGERPRINT, RecordingEncoder, new_article
 
 UNKNOWN = 4711
 
@@ -158,7 +158,7 @@ class TestRestore:
         store.restore(changed.id, 1, by="李工")
         text = "登录失败\n输入密码后提示超时"
         with database.read() as session:
-            row = session.get_one(ArticleVector, changed.id)
+            row = session.get_one(ArticleVector, (changed.id, FINGERPRINT))
         assert row.content == content_hash(text)
         np.testing.assert_allclose(np.frombuffer(row.vector, "<f4"), encoder([text])[0], atol=1e-6)
 

@@ -67,7 +67,7 @@ def test_a_vote_is_a_change_that_other_processes_follow(
 ) -> None:
     votes.vote(draft.id, by="甲", helpful=True)
     with database.read() as session:
-        assert list(session.scalars(select(ArticleChange.article_id))) == [draft.id, draft.id]
+        assert list(session.scalars(select(ArticleChange.record_id))) == [draft.id, draft.id]
 
 
 def test_votes_go_with_their_article(

@@ -46,7 +46,7 @@ def _actions(database: Database, article_id: int) -> list[str]:
 
 def _changes(database: Database) -> list[int]:
     with database.read() as session:
-        return list(session.scalars(select(ArticleChange.article_id)))
+        return list(session.scalars(select(ArticleChange.record_id)))
 
 
 class TestStates:

@@ -31,7 +31,7 @@ def _count(database: Database) -> int:
 
 def _write_and_fail(database: Database) -> None:
     with database.write() as session:
-        session.add(ArticleChange(article_id=1))
+        session.add(ArticleChange(record_id=1))
         session.flush()
         raise RuntimeError("on purpose")
 
@@ -52,7 +52,7 @@ def test_the_folder_of_the_file_is_made(database: Database, tmp_path: Path) -> N
 
 def test_what_was_written_is_read(database: Database) -> None:
     with database.write() as session:
-        session.add(ArticleChange(article_id=1))
+        session.add(ArticleChange(record_id=1))
     assert _count(database) == 1
 
 
@@ -66,13 +66,13 @@ def test_a_writer_can_write_after_one_that_failed(database: Database) -> None:
     with pytest.raises(RuntimeError, match="on purpose"):
         _write_and_fail(database)
     with database.write() as session:
-        session.add(ArticleChange(article_id=1))
+        session.add(ArticleChange(record_id=1))
     assert _count(database) == 1
 
 
 def test_a_vector_without_its_article_is_refused(database: Database) -> None:
     with pytest.raises(IntegrityError, match="FOREIGN KEY"), database.write() as session:
-        session.add(ArticleVector(article_id=1, encoder="e", content="c", vector=b""))
+        session.add(ArticleVector(record_id=1, encoder="e", content="c", vector=b""))
 
 
 def test_a_moment_of_another_zone_is_read_in_utc(database: Database) -> None:
@@ -87,7 +87,7 @@ def test_a_reader_sees_one_moment(database: Database) -> None:
     with database.read() as reading:
         before = reading.scalar(select(func.count(ArticleChange.sequence)))
         with database.write() as writing:
-            writing.add(ArticleChange(article_id=1))
+            writing.add(ArticleChange(record_id=1))
         assert reading.scalar(select(func.count(ArticleChange.sequence))) == before
 
 
@@ -100,12 +100,12 @@ def test_concurrent_writers_both_land(database: Database) -> None:
         together.wait(timeout=30)
         for _ in range(rounds):
             with database.write() as session:
-                highest = session.scalar(select(func.max(ArticleChange.article_id))) or 0
-                session.add(ArticleChange(article_id=highest + 1))
+                highest = session.scalar(select(func.max(ArticleChange.record_id))) or 0
+                session.add(ArticleChange(record_id=highest + 1))
 
     with ThreadPoolExecutor(2) as threads:
         for done in [threads.submit(write) for _ in range(2)]:
             done.result()
     with database.read() as session:
-        numbers = session.scalars(select(ArticleChange.article_id).order_by(ArticleChange.sequence)).all()
+        numbers = session.scalars(select(ArticleChange.record_id).order_by(ArticleChange.sequence)).all()
     assert list(numbers) == list(range(1, 2 * rounds + 1))

@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from nlp_service.errors import DatabaseOutdated
 from nlp_service.storage import migrations
 from nlp_service.storage.database import Database
-from nlp_service.storage.tables import STATUSES, ArticleVersion, Table
+from nlp_service.storage.tables import STATUSES, ArticleChange, ArticleVector, ArticleVersion, Table
 
 INSERT = (
     "INSERT INTO articles (title, problem, scenario, solution, tags, status, created_at, updated_at) "
@@ -89,7 +89,7 @@ def test_another_status_cannot_be_stored(migrated: Database) -> None:
         connection.exec_driver_sql(INSERT, ("deleted",))
 
 
-@pytest.mark.parametrize("table", ["articles", "article_changes", "article_events"])
+@pytest.mark.parametrize("table", ["articles", "article_changes", "article_events", "feedback", "feedback_changes"])
 def test_numbers_are_never_used_twice(migrated: Database, table: str) -> None:
     with migrated.engine.connect() as connection:
         sql = connection.exec_driver_sql("SELECT sql FROM sqlite_master WHERE name = ?", (table,)).scalar_one()
@@ -130,6 +130,23 @@ def test_what_stood_before_versions_were_kept_is_version_1(database: Database) -
         "reason": None,
         "at": datetime(2026, 2, 3, 4, 5, 6, 7, tzinfo=UTC),
     }
+
+
+@pytest.mark.parametrize("there_and_back", [False, True], ids=["upgraded", "downgraded and upgraded"])
+def test_vectors_and_changes_of_articles_stay(database: Database, there_and_back: bool) -> None:
+    _move(database, command.upgrade, "0002")
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql(INSERT, ("draft",))
+        connection.exec_driver_sql("INSERT INTO article_vectors VALUES (1, 'e', 'c', x'01')")
+        connection.exec_driver_sql("INSERT INTO article_changes (article_id) VALUES (1)")
+    database.migrate()
+    if there_and_back:
+        _move(database, command.downgrade, "0002")
+        database.migrate()
+    with database.read() as session:
+        (vector,), (change,) = session.scalars(select(ArticleVector)), session.scalars(select(ArticleChange))
+    assert (vector.record_id, vector.encoder, vector.content, vector.vector) == (1, "e", "c", b"\x01")
+    assert (change.sequence, change.record_id) == (1, 1)
 
 
 def test_an_empty_database_gets_no_versions(migrated: Database) -> None:

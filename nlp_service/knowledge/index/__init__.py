@@ -1,0 +1,1 @@
+"""Vector indexes: nearest neighbours by inner product, behind one protocol."""
