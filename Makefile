@@ -70,5 +70,5 @@ image-bundles:
 
 image-runtime:
 	$(MAKE_VENV)
-	$(BIN)/pip install --no-cache-dir '.[import]'
+	$(BIN)/pip install --no-cache-dir '.[import,postgres]'
 	$(BIN)/pip uninstall --yes pip setuptools

@@ -13,7 +13,7 @@ from nlp_service.cli.runtime import open_engine, open_knowledge
 from nlp_service.feedback.triage import triage
 from nlp_service.inference.encoder import normalise
 from nlp_service.inference.engine import Engine
-from nlp_service.knowledge.search import Filters, KnowledgeSearch
+from nlp_service.knowledge.search import KnowledgeSearch
 from nlp_service.settings import Settings
 from training.config import load_config
 from training.data import sources
@@ -79,8 +79,8 @@ def show_search(engine: Engine, search: KnowledgeSearch) -> None:
     """How a stuttering online class was solved before."""
     vector = normalise(engine.encode_query(QUERY).result())
     output.print(f"\n[bold]3. 检索 · search: {QUERY}[/bold]")
-    for rank, hit in enumerate(search.search(QUERY, vector, top_k=5, mode="hybrid", filters=Filters()), start=1):
-        output.print(f"   {rank}. {escape(hit.article.title)}  [dim]{hit.score:.3f} · {hit.article.product}[/dim]")
+    for rank, hit in enumerate(search.search(QUERY, vector, top_k=5, mode="hybrid"), start=1):
+        output.print(f"   {rank}. {escape(hit.document.title)}  [dim]{hit.score:.0%} · {hit.document.product}[/dim]")
 
 
 def _held_out_reviews(config_file: Path) -> list[Example]:

@@ -13,23 +13,28 @@ from nlp_service import __version__
 from nlp_service.api import (
     classify,
     embeddings,
+    feedback,
     health,
     knowledge,
     models,
     problems,
     search,
     sentiment,
+    subjects,
     votes,
     workflow,
 )
 from nlp_service.api.metrics import EncoderMetrics
 from nlp_service.api.middleware import BodyLimits, RequestContext
 from nlp_service.errors import ServiceError
+from nlp_service.feedback.drafts import TicketDrafts
+from nlp_service.feedback.store import FeedbackStore
 from nlp_service.inference.encoder import Vectors
 from nlp_service.inference.engine import Engine
 from nlp_service.inference.live import LiveEngine, keep_engine
 from nlp_service.knowledge.needs_review import NeedsReview
 from nlp_service.knowledge.points import PointAmounts, Points
+from nlp_service.knowledge.relevance import relevance_of
 from nlp_service.knowledge.search import KnowledgeSearch
 from nlp_service.knowledge.store import ArticleStore
 from nlp_service.knowledge.votes import ArticleVotes
@@ -71,7 +76,8 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
 
     app = FastAPI(title="nlp-service", version=__version__, description=DESCRIPTION, lifespan=lifespan)
     # Votes come before knowledge: /leaderboard would else be read as the number of an article.
-    for module in (sentiment, classify, search, votes, workflow, knowledge, embeddings, models, health):
+    knowing = (search, votes, workflow, knowledge, feedback, subjects)
+    for module in (sentiment, classify, *knowing, embeddings, models, health):
         app.include_router(module.router)
     problems.install(app)
     app.add_middleware(BodyLimits, max_bytes=configured.max_body_bytes, uploads=[knowledge.IMPORT_PATH])
@@ -124,11 +130,20 @@ def _open(app: FastAPI, settings: Settings, live: LiveEngine) -> Database:
         with live.lease() as engine:
             return engine.encode_passages(texts)
 
-    articles = KnowledgeSearch(database, encode_passages, model.fingerprint, model.dimension, settings.search_statuses)
+    articles = KnowledgeSearch(
+        database,
+        encode_passages,
+        model.fingerprint,
+        model.dimension,
+        settings.search_statuses,
+        relevance_of(model.relevance),
+    )
     articles.rebuild()
     terms("预热 · warm up")
     app.state.database = database
     app.state.store = ArticleStore(database, encode_passages, model.fingerprint)
+    app.state.feedback = FeedbackStore(database, feedback.counted_analyse(live), encode_passages, model.fingerprint)
+    app.state.drafts = TicketDrafts(database, app.state.store)
     app.state.workflow = ReviewWorkflow(database)
     app.state.votes = ArticleVotes(database)
     app.state.points = Points(database, _amounts(settings))

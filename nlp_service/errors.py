@@ -8,7 +8,8 @@ ServiceError
 ├── Forbidden             a rule keeps this person from doing it
 ├── Overloaded            the queue is full; try again later
 ├── BundleError           a model bundle is missing, damaged or does not fit
-└── DatabaseOutdated      a newer version made the database
+├── DatabaseOutdated      a newer version made the database
+└── IndexDamaged          files of a saved search index are missing or do not fit together
 """
 
 
@@ -58,3 +59,11 @@ class BundleError(ServiceError):
 
 class DatabaseOutdated(ServiceError):
     """The database was made by a newer version."""
+
+
+class IndexDamaged(ServiceError):
+    """Files of a saved search index are missing, damaged, or do not fit together; build the index anew."""
+
+
+class DatabaseUnusable(ServiceError):
+    """The database does not answer, or lacks a driver, an extension or a right that is needed."""

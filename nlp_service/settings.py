@@ -9,15 +9,20 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nlp_service.storage.tables import ArticleStatus
+from nlp_service.storage.url import parse_url
 
 
 class Settings(BaseSettings):
     """Where things lie, what is listened on, and the limits."""
 
-    model_config = SettingsConfigDict(env_prefix="NLP_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="NLP_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
     home: Path = Field(default_factory=Path.cwd, description="folder that holds models/, data/ and var/")
-    database_url: str = Field(default="", description="SQLAlchemy URL; empty: SQLite file var/nlp.db")
+    database_url: str = Field(
+        default="",
+        repr=False,  # it may hold a password
+        description="sqlite:///… or postgresql+psycopg://…; empty: SQLite file var/nlp.db",
+    )
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
     workers: int = Field(default=1, ge=1, le=64)
@@ -43,8 +48,8 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _is_supported(cls, url: str) -> str:
-        if url and not url.startswith("sqlite:"):
-            raise ValueError("目前只支持 sqlite:///… · only sqlite:///… is supported so far")
+        if url:
+            parse_url(url)
         return url
 
     @property

@@ -1,10 +1,11 @@
-"""What all tests share: the real bundles, and a database of each test's own.
+"""What all tests share: the real bundles, and a database of each test's own, SQLite and PostgreSQL in turn.
 
 `make test` builds the bundles first. NLP_TEST_BUNDLES names another folder of bundles.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,12 @@ from fastapi.testclient import TestClient
 from nlp_service.app import create_app
 from nlp_service.inference.engine import Engine
 from nlp_service.settings import Settings
+from nlp_service.storage.database import Database
+from tests.postgres import PostgresMissing, PostgresServer, running_postgres
 
 PROJECT = Path(__file__).parent.parent
 BUNDLES = Path(os.environ.get("NLP_TEST_BUNDLES", PROJECT / "var" / "bundles"))
+MIGRATED = "migrated"
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +51,76 @@ def client(settings: Settings, engine: Engine) -> Iterator[TestClient]:
     """The service with the real models and an empty knowledge base."""
     with TestClient(create_app(settings, engine)) as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """PostgreSQL, started when the first test needs it, with a migrated database to copy."""
+    try:
+        with running_postgres() as server, server.database(MIGRATED) as url:
+            with opened(url) as template:
+                template.migrate()
+            yield server
+    except PostgresMissing as error:
+        pytest.skip(f"PostgreSQL cannot run here: {error}")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def backend(request: pytest.FixtureRequest) -> str:
+    """Which database a test runs on."""
+    return str(request.param)
+
+
+@pytest.fixture
+def empty_url(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of a database without tables."""
+    if backend == "sqlite":
+        yield f"sqlite:///{tmp_path / 'db' / 'nlp.db'}"
+    else:
+        server: PostgresServer = request.getfixturevalue("postgres")
+        with server.database("test") as url:
+            yield url
+
+
+@pytest.fixture
+def database(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Database]:
+    """A database with the tables of this version."""
+    if backend == "sqlite":
+        with opened(f"sqlite:///{tmp_path / 'db' / 'nlp.db'}") as created:
+            created.migrate()
+            yield created
+    else:
+        yield request.getfixturevalue("postgres_database")
+
+
+@pytest.fixture
+def postgres_url(postgres: PostgresServer) -> Iterator[str]:
+    """The URL of a PostgreSQL database with the tables of this version."""
+    with postgres.database("test", template=MIGRATED) as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_database(postgres_url: str) -> Iterator[Database]:
+    """A PostgreSQL database with the tables of this version, for what concerns it alone."""
+    with opened(postgres_url) as created:
+        yield created
+
+
+@pytest.fixture
+def files(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> Callable[[], list[Path]]:
+    """Gives the files that hold the database by then."""
+    if backend == "sqlite":
+        return lambda: list((tmp_path / "db").iterdir())
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return lambda: server.files("test")
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Database]:
+    """The database, closed afterwards."""
+    database = Database(url)
+    try:
+        yield database
+    finally:
+        database.close()

@@ -3,15 +3,14 @@
 from typing import Annotated
 
 from fastapi import APIRouter
-from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from nlp_service.api.deps import PROBLEMS, EngineDep, ModelInfo
 from nlp_service.api.encoding import encode
 from nlp_service.api.fields import MAX_TEXTS, Explain, InfluenceOut, Probability, Request, Text, check_explained
 from nlp_service.api.metrics import ANSWERS
+from nlp_service.api.reports import check_reports
 from nlp_service.feedback.triage import Triage, triage
-from nlp_service.inference.engine import Engine
 
 router = APIRouter(tags=["classify"])
 Label = Annotated[
@@ -82,7 +81,7 @@ async def classify(request: ClassifyRequest, engine: EngineDep) -> ClassifyRespo
     """工单分类与分诊 · fault, feature request, question or other; how badly it hurts, who answers it, and by when."""
     texts = [ticket.text for ticket in request.tickets]
     check_explained(request.explain, texts, "tickets")
-    _check_reports(request, engine)
+    check_reports([ticket.reported_as for ticket in request.tickets], engine, "tickets")
     encoded = await encode(engine, texts, ("classify", "severity"), explain=request.explain)
     answers = engine.classifications(encoded.pooled)
     results = []
@@ -106,20 +105,3 @@ async def classify(request: ClassifyRequest, engine: EngineDep) -> ClassifyRespo
             result.explanation = [InfluenceOut.model_validate(part, from_attributes=True) for part in influences]
     model = engine.model("classify")
     return ClassifyResponse(model=ModelInfo(name=model.task, version=model.version), results=results)
-
-
-def _check_reports(request: ClassifyRequest, engine: Engine) -> None:
-    """Raise RequestValidationError when a ticket was reported as something that the model does not know."""
-    labels = engine.model("classify").labels
-    wrong = [
-        {
-            "type": "value_error",
-            "loc": ("body", "tickets", index, "reported_as"),
-            "msg": f"应为其中之一 · should be one of: {', '.join(labels)}",
-            "input": ticket.reported_as,
-        }
-        for index, ticket in enumerate(request.tickets)
-        if ticket.reported_as is not None and ticket.reported_as not in labels
-    ]
-    if wrong:
-        raise RequestValidationError(wrong)

@@ -6,6 +6,8 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from pydantic import BaseModel
 
+from nlp_service.feedback.drafts import TicketDrafts
+from nlp_service.feedback.store import FeedbackStore
 from nlp_service.inference.engine import Engine
 from nlp_service.inference.live import LiveEngine
 from nlp_service.knowledge.needs_review import NeedsReview
@@ -59,6 +61,16 @@ def _needs_review(request: Request) -> NeedsReview:
     return needs_review
 
 
+def _feedback(request: Request) -> FeedbackStore:
+    feedback: FeedbackStore = request.app.state.feedback
+    return feedback
+
+
+def _drafts(request: Request) -> TicketDrafts:
+    drafts: TicketDrafts = request.app.state.drafts
+    return drafts
+
+
 def _search(request: Request) -> KnowledgeSearch:
     search: KnowledgeSearch = request.app.state.search
     return search
@@ -72,6 +84,8 @@ SearchDep = Annotated[KnowledgeSearch, Depends(_search)]
 WorkflowDep = Annotated[ReviewWorkflow, Depends(_workflow)]
 VotesDep = Annotated[ArticleVotes, Depends(_votes)]
 PointsDep = Annotated[Points, Depends(_points)]
+FeedbackDep = Annotated[FeedbackStore, Depends(_feedback)]
+DraftsDep = Annotated[TicketDrafts, Depends(_drafts)]
 NeedsReviewDep = Annotated[NeedsReview, Depends(_needs_review)]
 
 PROBLEM: dict[str, Any] = {"content": {"application/problem+json": {}}}

@@ -2,29 +2,63 @@
 
 import asyncio
 import time
+from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from nlp_service.api.deps import PROBLEMS, EngineDep, SearchDep
-from nlp_service.api.fields import ONE_OR_MORE, Request, Text
+from nlp_service.api.fields import ONE_OR_MORE, Probability, Request, Text
+from nlp_service.feedback.moment import Moment
 from nlp_service.inference.encoder import normalise
-from nlp_service.knowledge.search import Filters, Hit, Mode
+from nlp_service.knowledge.closest import Closest, closest_sentences
+from nlp_service.knowledge.facets import Filters
+from nlp_service.knowledge.keys import Kind
+from nlp_service.knowledge.relevance import Mode
+from nlp_service.knowledge.search import Context, Hit
 from nlp_service.storage.tables import ArticleStatus
 
 router = APIRouter(tags=["search"])
 MAX_HITS = 100
+MAX_EXPLAINED_HITS = 10
+"""So many hits get their closest sentence: each costs up to 12 encodings."""
+Status = ArticleStatus | Literal["solved"]
 Value = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Values = Annotated[list[Value], ONE_OR_MORE, Field(min_length=1, max_length=50)]
 
 
 class SearchFilters(Request):
     """Conditions that every hit meets; a condition holds with any of its values (a value or a list of them)."""
 
-    product: Annotated[list[Value], ONE_OR_MORE, Field(min_length=1, max_length=50)] | None = None
-    tags: Annotated[list[Value], ONE_OR_MORE, Field(min_length=1, max_length=50)] | None = None
-    status: Annotated[list[ArticleStatus], ONE_OR_MORE, Field(min_length=1, max_length=5)] | None = None
-    kind: Annotated[list[Literal["article", "case"]], ONE_OR_MORE, Field(min_length=1)] | None = None
+    product: Values | None = None
+    module: Values | None = None
+    scenario: (
+        Annotated[
+            list[Annotated[str, StringConstraints(min_length=1, max_length=2000)]],
+            ONE_OR_MORE,
+            Field(min_length=1, max_length=50),
+        ]
+        | None
+    ) = None
+    tags: Values | None = None
+    status: (
+        Annotated[
+            list[Status], ONE_OR_MORE, Field(min_length=1, max_length=6, description="of articles; cases are solved")
+        ]
+        | None
+    ) = None
+    kind: Annotated[list[Kind], ONE_OR_MORE, Field(min_length=1, max_length=2)] | None = None
+    since: Annotated[
+        Moment | None, Field(strict=False, description="articles changed and cases written from then on")
+    ] = None
+    until: Annotated[Moment | None, Field(strict=False, description="articles changed and cases written before")] = None
+
+    @model_validator(mode="after")
+    def _period_is_not_empty(self) -> "SearchFilters":
+        if self.since is not None and self.until is not None and self.since >= self.until:
+            raise ValueError("since 须早于 until · since must be before until")
+        return self
 
 
 class SearchRequest(Request):
@@ -34,36 +68,56 @@ class SearchRequest(Request):
     top_k: Annotated[int, Field(ge=1, le=MAX_HITS)] = 10
     mode: Mode = "hybrid"
     filters: SearchFilters = SearchFilters()
+    product: Annotated[Value | None, Field(description="the asker's: what belongs to it comes first among equals")] = (
+        None
+    )
+    module: Annotated[Value | None, Field(description="the asker's, likewise")] = None
+    min_score: Annotated[Probability, Field(description="leave out what answers with a lower probability")] = 0.0
+    explain: Annotated[
+        bool, Field(description="the most similar sentence of each of the first 10 hits; not in a lexical search")
+    ] = False
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"query": "网课声音卡顿", "top_k": 3}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"query": "网课声音卡顿", "top_k": 3, "min_score": 0.2}]})
 
 
 class Highlight(BaseModel):
-    """A sentence of the article with the places [start, end) of matched terms, in characters."""
+    """A sentence of the record with the places [start, end) of matched terms, in characters."""
 
     field: str
     text: str
     spans: list[tuple[int, int]]
 
 
+class SimilarSentence(BaseModel):
+    """The sentence of the record that is most similar to the query."""
+
+    field: str
+    text: str
+    similarity: Annotated[float, Field(ge=-1, le=1, description="cosine of both vectors")]
+
+
 class SearchHit(BaseModel):
-    """An article that may answer the question, the best first."""
+    """An article or a solved ticket that may answer the question, the best first."""
 
     id: int
-    kind: Literal["article", "case"] = "article"
+    kind: Kind
+    external_id: str | None
     title: str
     problem: str
     scenario: str
     solution: str
     product: str | None
+    module: str | None
     tags: list[str]
-    status: ArticleStatus
-    score: Annotated[float, Field(description="hybrid: 0…1 from the ranks; dense: cosine; lexical: BM25")]
+    status: Status
+    at: Annotated[datetime, Field(description="when an article was last changed, when a case was written")]
+    score: Annotated[Probability, Field(description="probability that it answers the query")]
     highlights: list[Highlight]
+    closest: SimilarSentence | None = None
 
 
 class SearchResponse(BaseModel):
-    """Hits, the best first."""
+    """Hits, the best first; none when nothing reaches `min_score`."""
 
     hits: list[SearchHit]
     took_ms: float
@@ -71,12 +125,11 @@ class SearchResponse(BaseModel):
 
 @router.post("/v1/search", responses=PROBLEMS)
 async def search(request: SearchRequest, engine: EngineDep, knowledge: SearchDep) -> SearchResponse:
-    """检索知识库 · how was this solved before."""
+    """检索知识库与已解决工单 · how was this solved before."""
     started = time.perf_counter()
     vector = None
     if request.mode != "lexical":
-        future = engine.encode_query(request.query)
-        vector = normalise(await asyncio.wrap_future(future))
+        vector = normalise(await asyncio.wrap_future(engine.encode_query(request.query)))
     hits = await asyncio.to_thread(
         knowledge.search,
         request.query,
@@ -84,24 +137,32 @@ async def search(request: SearchRequest, engine: EngineDep, knowledge: SearchDep
         top_k=request.top_k,
         mode=request.mode,
         filters=_filters(request.filters),
+        context=Context(request.product, request.module),
+        min_score=request.min_score,
     )
-    return SearchResponse(hits=[public(hit) for hit in hits], took_ms=round((time.perf_counter() - started) * 1000, 2))
+    closest: list[Closest | None] = []
+    if request.explain and vector is not None:
+        explained = [hit.document for hit in hits[:MAX_EXPLAINED_HITS]]
+        closest = await asyncio.to_thread(closest_sentences, vector, explained, engine.encode_passages)
+    closest += [None] * (len(hits) - len(closest))
+    return SearchResponse(
+        hits=[_public(hit, similar) for hit, similar in zip(hits, closest, strict=True)],
+        took_ms=round((time.perf_counter() - started) * 1000, 2),
+    )
 
 
-def public(hit: Hit) -> SearchHit:
-    """The hit as it is answered."""
-    article = hit.article
+def _public(hit: Hit, closest: Closest | None) -> SearchHit:
+    document = hit.document
+    shown = {name: getattr(document, name) for name in SearchHit.model_fields if hasattr(document, name)}
     return SearchHit(
-        id=article.id,
-        title=article.title,
-        problem=article.problem,
-        scenario=article.scenario,
-        solution=article.solution,
-        product=article.product,
-        tags=article.tags,
-        status=article.status,
+        **shown,
         score=round(hit.score, 6),
         highlights=[Highlight(field=part.field, text=part.text, spans=part.spans) for part in hit.highlights],
+        closest=None
+        if closest is None
+        else SimilarSentence(
+            field=closest.field, text=closest.text, similarity=round(min(1.0, max(-1.0, closest.similarity)), 4)
+        ),
     )
 
 
@@ -110,4 +171,13 @@ def _filters(given: SearchFilters) -> Filters:
         chosen = getattr(given, name)
         return None if chosen is None else frozenset(chosen)
 
-    return Filters(values("product"), values("tags"), values("status"), values("kind"))
+    return Filters(
+        product=values("product"),
+        module=values("module"),
+        scenario=values("scenario"),
+        tags=values("tags"),
+        status=values("status"),
+        kind=values("kind"),
+        since=given.since,
+        until=given.until,
+    )

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated
 
 import typer
 from rich.markup import escape
@@ -16,12 +16,12 @@ from nlp_service.errors import ServiceError
 from nlp_service.inference.encoder import normalise
 from nlp_service.inference.engine import Engine
 from nlp_service.knowledge.evaluation import DEPTH, Evaluation, Question, evaluate, read_questions
-from nlp_service.knowledge.search import Filters, Mode
+from nlp_service.knowledge.facets import Filters
+from nlp_service.knowledge.relevance import MODES, Mode
 from nlp_service.settings import Settings
 from nlp_service.storage.tables import STATUSES
 
-MODES: tuple[Mode, ...] = get_args(Mode)
-EVERYTHING = Filters(status=frozenset(STATUSES))
+EVERYTHING = Filters(status=frozenset(STATUSES), kind=frozenset({"article"}))
 
 
 def evaluate_search(
@@ -60,7 +60,7 @@ def _measure(questions: Sequence[Question], mode: Mode, engine: Engine, knowledg
             vector = None if mode == "lexical" else normalise(engine.encode_query(query).result())
             hits = knowledge.search.search(query, vector, top_k=DEPTH, mode=mode, filters=EVERYTHING)
             bar.advance(task)
-            return [hit.article.external_id for hit in hits]
+            return [hit.document.external_id for hit in hits]
 
         return evaluate(questions, search)
 

@@ -1,18 +1,16 @@
 """``nlp-service kb``."""
 
-import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from types import TracebackType
-from typing import Annotated, Self
+from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from nlp_service.cli.console import check_folder, console, progress
+from nlp_service.cli.console import bytes_progress, check_folder, console, progress
+from nlp_service.cli.rejected import Rejected
 from nlp_service.cli.runtime import open_engine, open_knowledge
 from nlp_service.errors import InvalidRecord, ServiceError
 from nlp_service.knowledge.article import ArticleCreate
@@ -29,8 +27,6 @@ from nlp_service.storage.tables import ArticleStatus
 
 app = typer.Typer(help="知识库 · knowledge base", no_args_is_help=True)
 EXPORT_FORMATS: dict[str, ExportFormat] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
-SHOWN = 20
-"""Bad records that are shown when all of them are written to a file; otherwise all are shown."""
 
 
 @app.command("import")
@@ -70,7 +66,7 @@ def import_articles(
         console.print("[green]✓[/green] 知识库已有文章 · the knowledge base has articles already")
         return
     files = _files(paths, rejected)
-    with _Rejected(rejected) as bad:
+    with Rejected(rejected) as bad:
         counts = _import(settings, files, bad, size=sys.maxsize if only_if_empty else BATCH)
     stored = counts.created + counts.updated + counts.unchanged
     if bad.unreadable and not stored:
@@ -129,36 +125,6 @@ def rebuild() -> None:
     console.print(f"[green]✓[/green] {count:,} 篇已索引 · articles indexed")
 
 
-class _Rejected:
-    """Shows bad records as they come, and writes them to a file when there is one."""
-
-    def __init__(self, file: Path | None) -> None:
-        self.count = 0
-        self.unreadable = ""
-        """The first file that could not be read, and why."""
-        self._stream = file.open("w", encoding="utf-8") if file is not None else None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._stream is not None:
-            self._stream.close()
-
-    def add(self, file: File, bad: Bad) -> None:
-        """One more, at its place in a file."""
-        name = str(file.path).encode("utf-8", "replace").decode("utf-8")
-        line = f"{name} {bad.place}: {bad.reason}" if bad.place else f"{name}: {bad.reason}"
-        self.count += 1
-        self.unreadable = self.unreadable or ("" if bad.place else line)
-        if self._stream is None or self.count <= SHOWN:
-            console.print(f"[red]✗[/red] {escape(line)}")
-        if self._stream is not None:
-            record = {"file": name, "place": bad.place, "reason": bad.reason}
-            self._stream.write(json.dumps(record, ensure_ascii=False) + "\n")
-            self._stream.flush()
-
-
 def _files(paths: list[Path], rejected: Path | None) -> list[File]:
     """The files to read; never the one that bad records are written to."""
     if rejected is None:
@@ -170,13 +136,13 @@ def _files(paths: list[Path], rejected: Path | None) -> list[File]:
     return [file for file in files_of(paths) if file.path.resolve() != target]
 
 
-def _import(settings: Settings, files: Sequence[File], bad: _Rejected, *, size: int) -> ImportCounts:
+def _import(settings: Settings, files: Sequence[File], bad: Rejected, *, size: int) -> ImportCounts:
     """Read and store in batches of `size`, so that an interrupted import keeps what it did."""
     with (
         open_engine(settings) as engine,
         open_knowledge(settings, engine) as knowledge,
         closing(_database(settings)) as database,
-        _bytes_progress() as bar,
+        bytes_progress() as bar,
     ):
         importer = Importer(knowledge.store, database)
         task = bar.add_task("导入 · importing", total=sum(file.path.stat().st_size for file in files))
@@ -186,7 +152,7 @@ def _import(settings: Settings, files: Sequence[File], bad: _Rejected, *, size: 
     return importer.counts
 
 
-def _articles(files: Sequence[File], bad: _Rejected, done: Callable[[int], None]) -> Iterator[ArticleCreate]:
+def _articles(files: Sequence[File], bad: Rejected, done: Callable[[int], None]) -> Iterator[ArticleCreate]:
     """The good articles of all files; `done` is told how many bytes were read."""
     before = 0
     for file in files:
@@ -204,18 +170,6 @@ def _articles(files: Sequence[File], bad: _Rejected, done: Callable[[int], None]
             bad.add(file, Bad("", f"无法读取 · cannot be read: {error.strerror}"))
         before += file.path.stat().st_size
         done(before)
-
-
-def _bytes_progress() -> Progress:
-    """A progress bar of what was read, since how many records a file holds is known only at its end."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-    )
 
 
 def _database(settings: Settings) -> Database:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from nlp_service.inference.engine import Engine
+from nlp_service.knowledge.relevance import relevance_of
 from nlp_service.knowledge.search import KnowledgeSearch
 from nlp_service.knowledge.store import ArticleStore
 from nlp_service.settings import Settings
@@ -39,7 +40,12 @@ def open_knowledge(settings: Settings, engine: Engine) -> Iterator[Knowledge]:
         yield Knowledge(
             ArticleStore(database, engine.encode_passages, model.fingerprint),
             KnowledgeSearch(
-                database, engine.encode_passages, model.fingerprint, model.dimension, settings.search_statuses
+                database,
+                engine.encode_passages,
+                model.fingerprint,
+                model.dimension,
+                settings.search_statuses,
+                relevance_of(model.relevance),
             ),
         )
     finally:

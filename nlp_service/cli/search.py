@@ -8,7 +8,8 @@ from rich.markup import escape
 from nlp_service.cli.console import output
 from nlp_service.cli.runtime import open_engine, open_knowledge
 from nlp_service.inference.encoder import normalise
-from nlp_service.knowledge.search import Filters, Mode
+from nlp_service.knowledge.facets import Filters
+from nlp_service.knowledge.relevance import Mode
 from nlp_service.settings import Settings
 from nlp_service.text.validation import check_text
 
@@ -18,6 +19,7 @@ def search(
     top_k: Annotated[int, typer.Option(min=1, max=100, help="返回条数 · number of hits")] = 5,
     mode: Annotated[Mode, typer.Option(help="检索方式 · how to search")] = "hybrid",
     product: Annotated[list[str] | None, typer.Option(help="限定产品 · only these products")] = None,
+    min_score: Annotated[float, typer.Option(min=0, max=1, help="最低把握 · least probability")] = 0.0,
 ) -> None:
     """检索知识库 · search the knowledge base."""
     check_text(query, field="query")
@@ -26,13 +28,13 @@ def search(
         knowledge.search.rebuild()
         vector = None if mode == "lexical" else normalise(engine.encode_query(query).result())
         filters = Filters(product=frozenset(product) if product else None)
-        hits = knowledge.search.search(query, vector, top_k=top_k, mode=mode, filters=filters)
+        hits = knowledge.search.search(query, vector, top_k=top_k, mode=mode, filters=filters, min_score=min_score)
     if not hits:
         output.print("没有找到 · nothing found")
     for rank, hit in enumerate(hits, start=1):
-        article = hit.article
-        origin = f"{hit.score:.3f} · {escape(article.product or '–')}"
-        output.print(f"[bold]{rank}. {escape(article.title)}[/bold]  [dim]{origin}[/dim]")
+        found = hit.document
+        origin = f"{hit.score:.0%} · {found.kind} · {escape(found.product or '–')}"
+        output.print(f"[bold]{rank}. {escape(found.title)}[/bold]  [dim]{origin}[/dim]")
         for part in hit.highlights[:1]:
             output.print(f"   {_emphasise(part.text, part.spans)}")
 

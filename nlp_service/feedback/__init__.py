@@ -1,1 +1,1 @@
-"""What happens to a ticket after it was classified."""
+"""Tickets and reviews: taken in, solved, drafted into articles, erased; who answers a ticket, and by when."""

@@ -6,7 +6,7 @@ said by the release (`nlp_service.inference.release`). Nothing is loaded whose c
 
 import hashlib
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -53,6 +53,8 @@ class EncoderBundle(_Strict):
     precision: Literal["int8-static", "int8-dynamic"]
     """Weights in 8 bits; ranges of activations fixed at build time, or found for each token when it runs."""
     comparison: Comparison
+    relevance: dict[str, Any] | None = None
+    """Of a search encoder: what turns its cosines into probabilities; see nlp_service/knowledge/relevance.py."""
     files: dict[str, Sha256]
 
 

@@ -1,6 +1,7 @@
 """What an article is, and what may be stored of it."""
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -61,6 +62,8 @@ def _empty_to_none(text: str | None) -> str | None:
 Title = Annotated[str, _text(TITLE_LIMIT)]
 Problem = Annotated[str, _text(PROBLEM_LIMIT)]
 Scenario = Annotated[str, _optional_text(SCENARIO_LIMIT)]
+ScenarioOrNull = Annotated[Scenario, BeforeValidator(_none_to_empty)]
+"""Null says the same as an empty text."""
 Solution = Annotated[str, _text(SOLUTION_LIMIT)]
 Name = Annotated[str, _text(NAME_LIMIT)]
 ExternalId = Annotated[str, _identifier(NAME_LIMIT)]
@@ -79,7 +82,7 @@ class ArticleCreate(BaseModel):
 
     title: Title
     problem: Problem
-    scenario: Annotated[Scenario, BeforeValidator(_none_to_empty)] = ""
+    scenario: ScenarioOrNull = ""
     solution: Solution
     tags: Tags = []
     product: Name | None = None
@@ -137,6 +140,19 @@ def passage(title: str, problem: str, scenario: str) -> str:
     The solution is searched by its terms alone; in the vector it blurs the problem (docs/decisions/0008).
     """
     return "\n".join(part for part in (title, problem, scenario) if part)
+
+
+def searchable(
+    title: str,
+    problem: str,
+    scenario: str,
+    solution: str,
+    tags: Sequence[str],
+    product: str | None,
+    module: str | None = None,
+) -> str:
+    """The text of an article whose terms count: everything that it says."""
+    return "\n".join(filter(None, (title, problem, scenario, solution, *tags, product, module)))
 
 
 def content_hash(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Why an article matched: the sentences of it that hold most of the query's terms."""
+"""Why a record matched: the sentences of it that hold most of the query's terms."""
 
 import re
 from collections.abc import Collection, Iterator
@@ -21,12 +21,17 @@ class Highlight:
     spans: list[tuple[int, int]]
 
 
+def sentences(text: str) -> list[str]:
+    """The sentences of a text, each cut at 160 characters."""
+    return [part for match in _SENTENCE.finditer(text) if (part := match[0].strip()[:MAX_CHARACTERS])]
+
+
 def highlights(fields: dict[str, str], terms: Collection[str], limit: int = 3) -> list[Highlight]:
     """At most one sentence a field, those that hold most different terms first; empty when no term occurs."""
     found = []
     for name, text in fields.items():
-        sentences = (_mark(name, match[0].strip(), terms) for match in _SENTENCE.finditer(text))
-        best = max(sentences, key=_weight, default=None)
+        marked = (_mark(name, match[0].strip(), terms) for match in _SENTENCE.finditer(text))
+        best = max(marked, key=_weight, default=None)
         if best is not None and best.spans:
             found.append(best)
     return sorted(found, key=_weight, reverse=True)[:limit]

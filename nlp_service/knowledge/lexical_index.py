@@ -1,126 +1,236 @@
 """BM25 over terms, updated document by document.
 
 Lucene's variant (Kamphuis et al. 2020): idf = ln(1 + (N − df + ½)/(df + ½)), weight tf / (tf + k1·(1 − b + b·L/avgL)).
-Each term has a list of (slot, frequency); a removed document leaves its slot dead until enough of them are compacted.
+Documents stand in slots. What was saved or compacted lies in flat arrays, what came later in a list for each term; a
+removed document leaves its slot dead, with a length of infinity (so of no weight), until enough of them are compacted.
 """
 
 from array import array
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nlp_service.errors import IndexDamaged
+from nlp_service.knowledge.growing import grown
+from nlp_service.knowledge.keys import Mask
+from nlp_service.knowledge.packed_postings import EMPTY, Frequencies, PackedPostings, Slots, packed
+
 K1, B = 1.5, 0.75
 COMPACT_FROM = 1024
+DEAD = -1
 
 
-@dataclass
-class _Postings:
-    slots: "array[int]" = field(default_factory=lambda: array("i"))
-    frequencies: "array[float]" = field(default_factory=lambda: array("f"))
-    alive: int = 0
-    """Documents that hold the term and are not removed."""
+Alternatives = Sequence[tuple[str, float]]
+"""Terms that say the same, each with a weight from 0 to 1."""
+Scores = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class LexicalScores:
+    """BM25 of every document for one query."""
+
+    _keys: NDArray[np.int64]
+    _slot_of: NDArray[np.int32]
+    _scores: Scores
+    best_possible: float
+
+    def best(self, k: int, allowed: Mask | None = None) -> list[tuple[int, float]]:
+        """The `k` (1 or more) best (key, score > 0) among `allowed` keys: the best first, equal ones by key."""
+        scores = self._scores
+        if allowed is not None:
+            if not len(allowed):
+                return []
+            scores = scores * (allowed.take(self._keys, mode="clip") & (self._keys < len(allowed)))
+        return _best(self._keys, scores, k)
+
+    def shares_of(self, keys: Sequence[int]) -> list[float]:
+        """The scores of some keys that are in the index, as shares of the best possible one."""
+        scores = self._scores[self._slot_of[np.asarray(keys, np.int64)]]
+        return (scores / max(self.best_possible, 1e-9)).tolist()  # type: ignore[no-any-return]
+
+
+def _best(keys: NDArray[np.int64], scores: NDArray[np.float32], k: int) -> list[tuple[int, float]]:
+    """The `k` best of the scores above 0, those of equal scores by key."""
+    chosen = np.flatnonzero(scores > 0)
+    if len(chosen) > k:
+        found = scores[chosen]
+        least = np.partition(found, -k)[-k]
+        equal = chosen[found == least]
+        above = chosen[found > least]
+        chosen = np.concatenate([above, equal[np.argsort(keys[equal])[: k - len(above)]]])
+    keys, scores = keys[chosen], scores[chosen]
+    order = np.lexsort((keys, -scores))
+    return list(zip(keys[order].tolist(), scores[order].tolist(), strict=True))
 
 
 class LexicalIndex:
-    """Ids with their terms. Not safe for use by several threads at once."""
+    """Keys (0 or more) with their terms. Not safe for use by several threads at once."""
+
+    _packed: PackedPostings
+    _recent: "dict[str, array[int]]"
+    """What came later: for each term slot, frequency, slot, frequency …"""
+    _keys: "array[int]"
+    _lengths: "array[float]"
+    _slot_of: NDArray[np.int32]
+    _alive: int
+    _total_length: float
+    _norms: NDArray[np.float32] | None
+    _document_frequencies: dict[str, int]
+    """Those that were needed since the last change."""
 
     def __init__(self) -> None:
-        self._clear()
+        self._fill(EMPTY, np.zeros(0, np.int64), np.zeros(0, np.float32))
 
     def __len__(self) -> int:
-        return len(self._slot_of)
+        return self._alive
 
     def put(self, key: int, terms: Sequence[str]) -> None:
-        """Add a document; an id that is already there is replaced."""
+        """Add a document; a key that is already there is replaced."""
         self.remove([key])
-        counts = Counter(terms)
-        self._append(key, counts.keys(), np.fromiter(counts.values(), np.float32, len(counts)), float(len(terms)))
+        slot = len(self._keys)
+        for term, frequency in Counter(terms).items():
+            postings = self._recent.get(term)
+            if postings is None:
+                self._recent[term] = array("i", (slot, frequency))
+            else:
+                postings.extend((slot, frequency))
+        self._slot_of = grown(self._slot_of, key + 1, DEAD)
+        self._slot_of[key] = slot
+        self._keys.append(key)
+        self._lengths.append(len(terms))
+        self._alive += 1
+        self._total_length += len(terms)
+        self._forget()
 
     def remove(self, keys: Iterable[int]) -> None:
-        """Take documents out; unknown ids are ignored."""
+        """Take documents out; unknown keys are ignored."""
         for key in keys:
-            slot = self._slot_of.pop(key, None)
-            if slot is None:
+            slot = int(self._slot_of[key]) if 0 <= key < len(self._slot_of) else DEAD
+            if slot == DEAD:
                 continue
-            self._ids[slot] = -1
+            self._slot_of[key] = DEAD
+            self._keys[slot] = DEAD
+            self._alive -= 1
             self._total_length -= self._lengths[slot]
-            for term in self._terms[slot]:
-                self._postings[term].alive -= 1
-            self._terms[slot] = ()
-        if len(self._ids) > COMPACT_FROM and len(self._slot_of) * 2 < len(self._ids):
+            self._lengths[slot] = np.inf
+            self._forget()
+        if len(self._keys) > COMPACT_FROM and self._alive * 2 < len(self._keys):
             self._compact()
 
-    def search(self, terms: Iterable[str], k: int, allowed: Collection[int] | None = None) -> list[tuple[int, float]]:
-        """The `k` best (id, BM25 score > 0), the best first, among `allowed` ids when given."""
-        scores = self._scores(set(terms))
-        if allowed is not None:
-            permitted = np.zeros(len(scores), dtype=bool)
-            permitted[[self._slot_of[key] for key in allowed if key in self._slot_of]] = True
-            scores[~permitted] = 0.0
-        found = np.flatnonzero(scores > 0)
-        if len(found) > k:
-            found = found[np.argpartition(-scores[found], k - 1)[:k]]
-        ranked = sorted(((self._ids[slot], float(scores[slot])) for slot in found), key=lambda hit: (-hit[1], hit[0]))
-        return ranked[:k]
+    def search(self, terms: Iterable[str], k: int, allowed: Mask | None = None) -> list[tuple[int, float]]:
+        """The `k` (1 or more) best (key, BM25 score > 0) among `allowed` keys: the best first, equal ones by key."""
+        return self.scores([(term, 1.0)] for term in dict.fromkeys(terms)).best(k, allowed)
 
-    def _scores(self, terms: set[str]) -> NDArray[np.float32]:
-        scores = np.zeros(len(self._ids), dtype=np.float32)
-        documents = len(self._slot_of)
-        if not documents:
-            return scores
-        lengths = np.frombuffer(self._lengths, dtype=np.float32)
-        average = max(self._total_length / documents, 1e-9)
-        for term in terms:
-            postings = self._postings.get(term)
-            if postings is None or postings.alive == 0:
-                continue
-            slots = np.frombuffer(postings.slots, dtype=np.int32)
-            frequencies = np.frombuffer(postings.frequencies, dtype=np.float32)
-            idf = np.log1p((documents - postings.alive + 0.5) / (postings.alive + 0.5))
-            scores[slots] += idf * frequencies / (frequencies + K1 * (1 - B + B * lengths[slots] / average))
-        scores[np.frombuffer(self._ids, dtype=np.int64) < 0] = 0.0
-        return scores
+    def scores(self, query: Iterable[Alternatives]) -> LexicalScores:
+        """BM25 of every document: the sum over the query's words of the best of each word's weighted alternatives.
 
-    def _append(self, key: int, terms: Iterable[str], frequencies: NDArray[np.float32], length: float) -> None:
-        slot = len(self._ids)
-        self._slot_of[key] = slot
-        self._ids.append(key)
-        self._lengths.append(length)
-        self._total_length += length
-        names = []
-        for term, frequency in zip(terms, frequencies, strict=True):
-            postings = self._postings.get(term)
-            if postings is None:
-                postings = self._postings[term] = _Postings()
-                self._names[term] = term
-            postings.slots.append(slot)
-            postings.frequencies.append(float(frequency))
-            postings.alive += 1
-            names.append(self._names[term])
-        self._terms.append(tuple(names))
+        `best_possible` is what a document reaches at most that holds every word: the sum of idf·1, as a term's weight
+        stays below 1 however often it occurs. A word that no document holds counts there as the rarest.
+        """
+        norms = self._current_norms()
+        total, one = np.zeros(len(norms), np.float32), np.zeros(len(norms), np.float32)
+        best_possible = 0.0
+        for alternatives in query:
+            known = [
+                (weight, *postings, documents)
+                for term, weight in alternatives
+                if (postings := self._postings(term)) and (documents := self._document_frequency(term, postings[0]))
+            ]
+            best_possible += max(
+                (weight * self._idf(documents) for weight, _, _, documents in known), default=self._idf(0)
+            )
+            for weight, slots, frequencies, documents in known:
+                places = slots.astype(np.intp)
+                weights = norms[places]
+                weights += frequencies
+                np.divide(frequencies, weights, out=weights)
+                weights *= weight * self._idf(documents)
+                if len(known) == 1:
+                    total[places] += weights
+                else:
+                    one[places] = np.maximum(one[places], weights)
+            if len(known) > 1:
+                touched = np.unique(np.concatenate([slots for _, slots, _, _ in known]))
+                total[touched] += one[touched]
+                one[touched] = 0.0
+        return LexicalScores(np.frombuffer(self._keys, np.int64).copy(), self._slot_of, total, best_possible)
+
+    def save(self, folder: Path) -> None:
+        """Write everything into an existing folder; no terms of removed documents are written."""
+        self._compact()
+        np.save(folder / "keys.npy", np.frombuffer(self._keys, np.int64), allow_pickle=False)
+        np.save(folder / "lengths.npy", np.frombuffer(self._lengths, np.float32), allow_pickle=False)
+        self._packed.save(folder)
+
+    @classmethod
+    def open(cls, folder: Path) -> "LexicalIndex":
+        """What was saved in `folder`, whose files are mapped: they may be deleted meanwhile, not written to.
+
+        Raises IndexDamaged when a file is missing, cannot be read or does not fit the others.
+        """
+        try:
+            keys = np.load(folder / "keys.npy", allow_pickle=False)
+            lengths = np.load(folder / "lengths.npy", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise IndexDamaged("词项索引文件无法读取 · a file of the lexical index cannot be read") from error
+        fit = keys.dtype == np.int64 and lengths.dtype == np.float32 and keys.ndim == 1 and keys.shape == lengths.shape
+        if not fit or np.any(keys < 0) or len(np.unique(keys)) != len(keys) or not np.all(np.isfinite(lengths)):
+            raise IndexDamaged("词项索引的编号或长度有误 · keys or lengths of the lexical index are wrong")
+        index = cls()
+        index._fill(PackedPostings.open(folder, len(keys)), keys, lengths)
+        return index
+
+    def _current_norms(self) -> NDArray[np.float32]:
+        """k1·(1 − b + b·L/avgL) for each slot; infinity for a dead one."""
+        if self._norms is None:
+            average = max(self._total_length / max(self._alive, 1), 1e-9)
+            lengths = np.frombuffer(self._lengths, np.float32)
+            self._norms = lengths * np.float32(K1 * B / average) + np.float32(K1 * (1 - B))
+        return self._norms
+
+    def _document_frequency(self, term: str, slots: Slots) -> int:
+        if self._alive == len(self._keys) or not len(slots):
+            return len(slots)
+        known = self._document_frequencies.get(term)
+        if known is None:
+            known = int(np.count_nonzero(np.isfinite(self._current_norms()[slots])))
+            self._document_frequencies[term] = known
+        return known
+
+    def _idf(self, documents_with_term: int) -> float:
+        return float(np.log1p((self._alive - documents_with_term + 0.5) / (documents_with_term + 0.5)))
+
+    def _postings(self, term: str) -> tuple[Slots, Frequencies]:
+        slots, frequencies = self._packed.of(term)
+        recent = self._recent.get(term)
+        if recent is None:
+            return slots, frequencies
+        pairs = np.frombuffer(recent, np.int32).reshape(-1, 2)
+        return np.concatenate([slots, pairs[:, 0]]), np.concatenate([frequencies, pairs[:, 1].astype(np.float32)])
 
     def _compact(self) -> None:
-        old_ids, old_lengths, old_postings = self._ids, self._lengths, self._postings
-        documents: dict[int, tuple[list[str], list[float]]] = {
-            slot: ([], []) for slot, key in enumerate(old_ids) if key >= 0
-        }
-        for term, postings in old_postings.items():
-            for slot, frequency in zip(postings.slots, postings.frequencies, strict=True):
-                if slot in documents:
-                    documents[slot][0].append(term)
-                    documents[slot][1].append(frequency)
-        self._clear()
-        for slot, (terms, frequencies) in documents.items():
-            self._append(old_ids[slot], terms, np.array(frequencies, np.float32), old_lengths[slot])
+        keys = np.frombuffer(self._keys, np.int64)
+        alive = keys >= 0
+        if not self._recent and alive.all():
+            return
+        new_slots = np.where(alive, np.cumsum(alive) - 1, DEAD).astype(np.int32)
+        merged = self._packed.merged(packed(self._recent), new_slots)
+        self._fill(merged, keys[alive], np.frombuffer(self._lengths, np.float32)[alive])
 
-    def _clear(self) -> None:
-        self._postings: dict[str, _Postings] = {}
-        self._names: dict[str, str] = {}
-        self._ids: array[int] = array("q")
-        self._lengths: array[float] = array("f")
-        self._terms: list[tuple[str, ...]] = []
-        self._slot_of: dict[int, int] = {}
-        self._total_length = 0.0
+    def _fill(self, postings: PackedPostings, keys: NDArray[np.int64], lengths: NDArray[np.float32]) -> None:
+        self._packed, self._recent = postings, {}
+        self._keys = array("q", keys.tobytes())
+        self._lengths = array("f", lengths.tobytes())
+        self._slot_of = np.full(int(keys.max(initial=DEAD)) + 1, DEAD, np.int32)
+        self._slot_of[keys] = np.arange(len(keys), dtype=np.int32)
+        self._alive = len(keys)
+        self._total_length = float(lengths.sum(dtype=np.float64))
+        self._forget()
+
+    def _forget(self) -> None:
+        """Drop what was computed from the documents that there were."""
+        self._norms, self._document_frequencies = None, {}

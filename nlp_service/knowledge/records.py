@@ -12,6 +12,14 @@ from nlp_service.knowledge.article import ArticleCreate
 
 
 @dataclass(frozen=True)
+class Raw:
+    """A record as it was read, not checked yet."""
+
+    place: str
+    record: object
+
+
+@dataclass(frozen=True)
 class Good:
     """A record that can be stored, and where in its file it stands (line, row, section, page)."""
 

@@ -1,66 +1,57 @@
-"""Hybrid search over the articles, kept current with the database.
+"""Hybrid search over articles and cases, kept current with the database.
 
-The database is the truth. Each process holds a vector index and a lexical index of its own, and before every search it
-follows the sequence of changes; so a search sees every change that was committed before it began, in any process.
+The database is the truth. Each process holds indexes of its own, and before every search it follows the sequences of
+changes; so a search sees every change that was committed before it began, in any process.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from nlp_service.knowledge.article import content_hash, passage
-from nlp_service.knowledge.fusion import reciprocal_rank_fusion
+from nlp_service.knowledge.documents import Document
+from nlp_service.knowledge.facets import FacetIndex, Filters
 from nlp_service.knowledge.highlight import Highlight, highlights
-from nlp_service.knowledge.lexical_index import LexicalIndex
+from nlp_service.knowledge.index.faiss_index import FaissIndex
+from nlp_service.knowledge.indexes import Indexes
+from nlp_service.knowledge.keys import Kind, Mask, key_of, record_of
+from nlp_service.knowledge.lexical_index import LexicalIndex, LexicalScores
+from nlp_service.knowledge.query import alternatives
+from nlp_service.knowledge.relevance import Mode, Relevance
+from nlp_service.knowledge.sources import SOURCES, Source
 from nlp_service.knowledge.store import EncodePassages
-from nlp_service.knowledge.vector_index import VectorIndex
 from nlp_service.storage.database import Database
-from nlp_service.storage.tables import Article, ArticleChange, ArticleVector
-from nlp_service.text.segmentation import terms as segment
+from nlp_service.text.segmentation import terms
 
-Mode = Literal["hybrid", "dense", "lexical"]
 CANDIDATES = 100
 LOAD_CHUNK = 256
+SAME_PRODUCT, SAME_MODULE = 1.0, 0.5
+"""Added to the strength of what belongs to the asker's product or module, in logits."""
+Vector = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Filters:
-    """Articles that a search covers: every condition must hold, with any of its values."""
+class Context:
+    """Where the asker is: records of the same product and module come first among equals."""
 
-    product: frozenset[str] | None = None
-    tags: frozenset[str] | None = None
-    status: frozenset[str] | None = None
-    kind: frozenset[str] | None = None
+    product: str | None = None
+    module: str | None = None
 
 
 @dataclass(frozen=True)
 class Hit:
-    """An article that was found. `score`: hybrid 0…1 from the ranks, dense the cosine, lexical the BM25 score."""
+    """A record that was found, and the probability that it answers the query."""
 
-    article: Article
+    document: Document
     score: float
     highlights: list[Highlight]
 
 
-@dataclass(frozen=True)
-class _Facets:
-    product: str | None
-    tags: frozenset[str]
-    status: str
-
-    def match(self, filters: Filters) -> bool:
-        return (
-            (filters.product is None or self.product in filters.product)
-            and (filters.tags is None or bool(self.tags & filters.tags))
-            and (filters.status is None or self.status in filters.status)
-            and (filters.kind is None or "article" in filters.kind)
-        )
+NO_FILTERS = Filters()
+NOWHERE = Context()
 
 
 class KnowledgeSearch:
@@ -73,136 +64,149 @@ class KnowledgeSearch:
         encoder_fingerprint: str,
         dimension: int,
         statuses: Sequence[str],
+        relevance: Relevance,
     ) -> None:
         self._database = database
         self._encode = encode
         self._fingerprint = encoder_fingerprint
         self._dimension = dimension
-        self._default_statuses = frozenset(statuses)
+        self._default_statuses = frozenset(statuses) | {"solved"}
+        self._relevance = relevance
         self._lock = threading.RLock()
+        self._seen: dict[Kind, int] = {}
         self._reset()
 
     def __len__(self) -> int:
-        return len(self._facets)
+        return len(self._indexes)
 
     def rebuild(self, progress: Callable[[int, int], None] | None = None) -> None:
-        """Build both indexes anew from the database; `progress` gets (done, total)."""
+        """Build the indexes anew from the database; `progress` gets (done, total)."""
         with self._lock, self._database.read() as session:
             self._reset()
-            self._sequence = _last_sequence(session)
-            ids = session.scalars(select(Article.id).order_by(Article.id)).all()
-            for start in range(0, len(ids), LOAD_CHUNK):
-                self._load(session, ids[start : start + LOAD_CHUNK])
-                if progress is not None:
-                    progress(min(start + LOAD_CHUNK, len(ids)), len(ids))
+            self._seen = {source.kind: source.last_change(session) for source in SOURCES}
+            everything = [(source, source.numbers(session)) for source in SOURCES]
+            total, done = sum(len(numbers) for _, numbers in everything), 0
+            for source, numbers in everything:
+                for some in _chunks(numbers):
+                    self._load(session, source, some)
+                    done += len(some)
+                    if progress is not None:
+                        progress(done, total)
 
     def follow(self) -> None:
         """Apply the changes that were committed since the last call."""
         with self._lock, self._database.read() as session:
-            last = _last_sequence(session)
-            if last == self._sequence:
-                return
-            changed = session.scalars(
-                select(ArticleChange.record_id).where(ArticleChange.sequence > self._sequence).distinct()
-            ).all()
-            for start in range(0, len(changed), LOAD_CHUNK):
-                self._load(session, changed[start : start + LOAD_CHUNK])
-            self._sequence = last
+            for source in SOURCES:
+                last = source.last_change(session)
+                if last == self._seen[source.kind]:
+                    continue
+                for some in _chunks(source.changed_after(session, self._seen[source.kind])):
+                    self._load(session, source, some)
+                self._seen[source.kind] = last
 
     def search(
-        self, query: str, vector: NDArray[np.float32] | None, *, top_k: int, mode: Mode, filters: Filters
+        self,
+        query: str,
+        vector: Vector | None,
+        *,
+        top_k: int,
+        mode: Mode,
+        filters: Filters = NO_FILTERS,
+        context: Context = NOWHERE,
+        min_score: float = 0.0,
     ) -> list[Hit]:
-        """The best `top_k` articles; `vector` is the query's, needed unless the mode is lexical."""
-        query_terms = segment(query)
+        """The best `top_k` records that answer with a probability of `min_score` or more; none is an answer, too.
+
+        `vector` is the query's, normalised, shape (dimension,) or (1, dimension); a lexical search needs none.
+        """
+        if mode != "lexical" and vector is None:
+            raise ValueError(f"{mode} search needs the query's vector")
+        asked = list(dict.fromkeys(terms(query)))
         self.follow()
         with self._lock:
-            allowed = self._allowed(filters)
-            depth = max(CANDIDATES, top_k)
-            rankings: list[list[tuple[int, float]]] = []
-            if mode != "lexical":
-                if vector is None:
-                    raise ValueError("dense search needs the query's vector")
-                rankings.append(self._vectors.search(vector, depth, allowed))
-            if mode != "dense":
-                rankings.append(self._lexical.search(query_terms, depth, allowed))
-        if mode == "hybrid":
-            ranked = reciprocal_rank_fusion([[key for key, _ in ranking] for ranking in rankings])
-        else:
-            ranked = rankings[0]
-        return self._hits(ranked[:top_k], query_terms)
+            ranked = self._ranked(asked, vector, max(CANDIDATES, top_k), mode, filters, context)
+        chosen = [(key, score) for key, score in ranked[:top_k] if score >= min_score]
+        return self._hits(chosen, asked)
 
-    def _hits(self, ranked: Sequence[tuple[int, float]], query_terms: list[str]) -> list[Hit]:
+    def _ranked(
+        self, asked: Sequence[str], vector: Vector | None, depth: int, mode: Mode, filters: Filters, context: Context
+    ) -> list[tuple[int, float]]:
+        """Candidates with their probabilities, the best first, equal ones by key."""
+        allowed = self._indexes.facets.match(filters, self._default_statuses)
+        scores = self._indexes.lexical.scores(alternatives(asked)) if mode != "dense" else None
+        cosines = self._cosines(vector, depth, allowed, scores) if mode != "lexical" and vector is not None else {}
+        found = dict.fromkeys(cosines)
+        if scores is not None:
+            found |= dict.fromkeys(key for key, _ in scores.best(depth, allowed))
+        keys = list(found)
+        shares = [0.0] * len(keys) if scores is None else scores.shares_of(keys)
+        strengths = self._relevance.strengths(mode, [cosines.get(key, 0.0) for key in keys], shares)
+        strengths = strengths + self._bonus(keys, context)
+        probabilities = self._relevance.probabilities(mode, strengths)
+        order = sorted(range(len(keys)), key=lambda place: (-strengths[place], keys[place]))
+        return [(keys[place], float(probabilities[place])) for place in order]
+
+    def _cosines(self, vector: Vector, depth: int, allowed: Mask, scores: LexicalScores | None) -> dict[int, float]:
+        """Of the nearest records, and of those that hold the query's terms although they are not among the nearest."""
+        nearest = dict(self._indexes.vectors.search(vector.reshape(-1), depth, allowed))
+        if scores is not None:
+            others = [key for key, _ in scores.best(depth, allowed) if key not in nearest]
+            if others:
+                only = np.zeros(max(others) + 1, bool)
+                only[others] = True
+                nearest |= dict(self._indexes.vectors.search(vector.reshape(-1), len(others), only))
+        return nearest
+
+    def _bonus(self, keys: Sequence[int], context: Context) -> NDArray[np.float64]:
+        bonus = np.zeros(len(keys))
+        for place, key in enumerate(keys):
+            facets = self._indexes.facets.facets_of(key) if context != NOWHERE else None
+            if facets is not None:
+                bonus[place] += SAME_PRODUCT * (context.product is not None and facets.product == context.product)
+                bonus[place] += SAME_MODULE * (context.module is not None and facets.module == context.module)
+        return bonus
+
+    def _hits(self, ranked: Sequence[tuple[int, float]], asked: Sequence[str]) -> list[Hit]:
+        wanted: dict[Kind, list[int]] = {}
+        for key, _ in ranked:
+            kind, number = record_of(key)
+            wanted.setdefault(kind, []).append(number)
         with self._database.read() as session:
-            wanted = [key for key, _ in ranked]
-            articles = {
-                article.id: article for article in session.scalars(select(Article).where(Article.id.in_(wanted)))
+            documents = {
+                document.key: document
+                for source in SOURCES
+                if source.kind in wanted
+                for document in source.documents(session, wanted[source.kind])
             }
         return [
-            Hit(articles[key], score, highlights(_fields(articles[key]), set(query_terms)))
+            Hit(documents[key], score, highlights(documents[key].fields, set(asked)))
             for key, score in ranked
-            if key in articles
+            if key in documents
         ]
 
-    def _allowed(self, filters: Filters) -> list[int] | None:
-        if filters.status is None:
-            filters = Filters(filters.product, filters.tags, self._default_statuses, filters.kind)
-        allowed = [key for key, facets in self._facets.items() if facets.match(filters)]
-        return None if len(allowed) == len(self._facets) else allowed
+    def _load(self, session: Session, source: Source, numbers: Sequence[int]) -> None:
+        documents = source.documents(session, numbers)
+        present = {document.id for document in documents}
+        self._indexes.remove([key_of(source.kind, number) for number in numbers if number not in present])
+        if documents:
+            self._indexes.put(documents, self._vectors_of(session, source, documents))
 
-    def _load(self, session: Session, ids: Sequence[int]) -> None:
-        articles = {article.id: article for article in session.scalars(select(Article).where(Article.id.in_(ids)))}
-        gone = [key for key in ids if key not in articles]
-        self._vectors.remove(gone)
-        self._lexical.remove(gone)
-        for key in gone:
-            self._facets.pop(key, None)
-        if not articles:
-            return
-        self._vectors.put(list(articles), self._vectors_of(session, articles))
-        for key, article in articles.items():
-            self._lexical.put(
-                key, segment("\n".join([*_fields(article).values(), *article.tags, article.product or ""]))
-            )
-            self._facets[key] = _Facets(article.product, frozenset(article.tags), article.status)
-
-    def _vectors_of(self, session: Session, articles: dict[int, Article]) -> NDArray[np.float32]:
-        texts = {key: passage(a.title, a.problem, a.scenario) for key, a in articles.items()}
-        rows = session.scalars(select(ArticleVector).where(ArticleVector.record_id.in_(list(articles))))
-        known = {
-            row.article_id: np.frombuffer(row.vector, "<f4")
-            for row in rows
-            if row.encoder == self._fingerprint and row.content == content_hash(texts[row.article_id])
-        }
-        missing = [key for key in articles if key not in known]
+    def _vectors_of(self, session: Session, source: Source, documents: Sequence[Document]) -> Vector:
+        known = source.stored_vectors(session, documents, self._fingerprint)
+        missing = [document for document in documents if document.id not in known]
         if missing:
-            known.update(zip(missing, self._encode([texts[key] for key in missing]), strict=True))
-            self._keep({key: known[key] for key in missing}, texts)
-        return np.stack([known[key] for key in articles])
-
-    def _keep(self, vectors: dict[int, NDArray[np.float32]], texts: dict[int, str]) -> None:
-        """Store vectors that had to be computed, so that the next start has them; skip articles that are gone."""
-        with self._database.write() as session:
-            present = set(session.scalars(select(Article.id).where(Article.id.in_(list(vectors)))))
-            for key in present:
-                blob = vectors[key].astype("<f4").tobytes()
-                content = content_hash(texts[key])
-                session.merge(ArticleVector(record_id=key, encoder=self._fingerprint, content=content, vector=blob))
+            computed = self._encode([document.passage for document in missing])
+            new = {document.id: (document, vector) for document, vector in zip(missing, computed, strict=True)}
+            with self._database.write() as writing:
+                source.store_vectors(writing, new, self._fingerprint)
+            known |= {number: vector for number, (_, vector) in new.items()}
+        return np.stack([known[document.id] for document in documents])
 
     def _reset(self) -> None:
-        self._vectors = VectorIndex(self._dimension)
-        self._lexical = LexicalIndex()
-        self._facets: dict[int, _Facets] = {}
-        self._sequence = 0
+        self._indexes = Indexes(FaissIndex(self._dimension), LexicalIndex(), FacetIndex())
+        self._seen = {source.kind: 0 for source in SOURCES}
 
 
-def _last_sequence(session: Session) -> int:
-    return session.scalar(select(func.max(ArticleChange.sequence))) or 0
-
-
-def _fields(article: Article) -> dict[str, str]:
-    return {
-        "title": article.title,
-        "problem": article.problem,
-        "scenario": article.scenario,
-        "solution": article.solution,
-    }
+def _chunks(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(numbers), LOAD_CHUNK):
+        yield numbers[start : start + LOAD_CHUNK]

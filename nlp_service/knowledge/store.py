@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -19,6 +19,7 @@ from nlp_service.knowledge.article import ArticleCreate, ArticleUpdate, content_
 from nlp_service.knowledge.lookup import find_article
 from nlp_service.knowledge.versions import content_of, find_version, keep_version, version_page
 from nlp_service.storage.database import Database
+from nlp_service.storage.json_list import contains
 from nlp_service.storage.tables import (
     Article,
     ArticleChange,
@@ -30,6 +31,8 @@ from nlp_service.storage.tables import (
 
 EncodePassages = Callable[[Sequence[str]], NDArray[np.float32]]
 """Normalised vectors of the texts, shape (texts, dimension)."""
+Link = Callable[[Session, Article], None]
+"""Notes, in the transaction that stores an article, where else it belongs."""
 
 
 TAKEN = "external_id 已被占用 · external_id is already taken by another article"
@@ -53,8 +56,11 @@ class ArticleStore:
         self._encode = encode
         self._fingerprint = encoder_fingerprint
 
-    def create(self, new: ArticleCreate) -> Article:
-        """Store a new article; raises Conflict when its external id is taken."""
+    def create(self, new: ArticleCreate, *, by: str | None = None, link: Link | None = None) -> Article:
+        """Store a new article; raises Conflict when its external id is taken.
+
+        `link` notes the article elsewhere in the same transaction; what it raises undoes all.
+        """
         article = _new_article(new)
         vector = self._encode([_passage_of(article)])[0]
         try:
@@ -62,8 +68,10 @@ class ArticleStore:
                 session.add(article)
                 session.flush()
                 self._write_vector(session, article, vector)
-                keep_version(session, article, "create")
+                keep_version(session, article, "create", by=by)
                 session.add(ArticleChange(record_id=article.id))
+                if link is not None:
+                    link(session, article)
                 session.refresh(article)
         except IntegrityError as error:
             raise Conflict(TAKEN) from error
@@ -100,7 +108,7 @@ class ArticleStore:
         if product is not None:
             query = query.where(Article.product == product)
         if tag is not None:
-            query = query.where(_has_tag(tag))
+            query = query.where(contains(Article.tags, tag))
         with self._database.read() as session:
             total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
             articles = session.scalars(query.order_by(Article.id.desc()).offset(offset).limit(limit)).all()
@@ -227,11 +235,6 @@ def count_articles(database: Database) -> int:
     """How many articles there are."""
     with database.read() as session:
         return session.scalar(select(func.count(Article.id))) or 0
-
-
-def _has_tag(tag: str) -> ColumnElement[bool]:
-    each = func.json_each(Article.tags).table_valued("value")
-    return exists(select(each.c.value).where(each.c.value == tag))
 
 
 def _known(session: Session, external_id: str | None) -> Article | None:

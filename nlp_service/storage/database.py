@@ -1,7 +1,5 @@
 """Connections and schema versions."""
 
-import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,24 +7,29 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.util.exc import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
-from nlp_service.errors import DatabaseOutdated
-
-BUSY_TIMEOUT_MS = 15_000
-WAL_RETRY_S = 0.005
-POOL_SIZE = 64
-"""More than the threads that answer requests (40), so that none waits for a connection while it holds a place."""
+from nlp_service.errors import DatabaseOutdated, DatabaseUnusable
+from nlp_service.storage.postgresql import READING, open_postgresql
+from nlp_service.storage.sqlite import open_sqlite
+from nlp_service.storage.url import parse_url
 
 
 class Database:
-    """An engine with the sessions made from it."""
+    """An engine with the sessions made from it; SQLite or PostgreSQL, by its URL.
+
+    Raises ValueError for another URL, and DatabaseUnusable when the driver is not installed.
+    """
 
     def __init__(self, url: str) -> None:
-        self.engine = _engine(url)
-        self._reading = sessionmaker(self.engine, expire_on_commit=False)
-        self._writing = sessionmaker(self.engine.execution_options(immediate=True), expire_on_commit=False)
+        parsed = parse_url(url)
+        postgresql = parsed.get_backend_name() == "postgresql"
+        self.engine: Engine = open_postgresql(parsed) if postgresql else open_sqlite(parsed)
+        reading = READING if postgresql else {}
+        self._reading = sessionmaker(self.engine.execution_options(**reading), expire_on_commit=False)
+        self._writing = sessionmaker(self.engine.execution_options(writes=True), expire_on_commit=False)
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -36,16 +39,16 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """A session whose changes are committed together at the end, or not at all."""
+        """A session whose changes are committed together at the end, or not at all; one at a time in all processes."""
         with self._writing.begin() as session:
             yield session
 
     def migrate(self) -> None:
         """Bring the schema to this version's; of several processes that start at once, one does it.
 
-        Raises DatabaseOutdated when a newer version made the database.
+        Raises DatabaseOutdated when a newer version made the database, and DatabaseUnusable when it does not answer.
         """
-        with self.engine.execution_options(immediate=True).connect() as connection:
+        with self._connect() as connection:
             config = _alembic()
             config.attributes["connection"] = connection
             try:
@@ -58,43 +61,11 @@ class Database:
         """Close all connections."""
         self.engine.dispose()
 
-
-def _engine(url: str) -> Engine:
-    parsed = make_url(url)
-    if parsed.database and parsed.database != ":memory:":
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(
-        url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}, pool_size=POOL_SIZE, max_overflow=0, hide_parameters=True
-    )
-    event.listen(engine, "connect", _configure_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
-    return engine
-
-
-def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    connection.isolation_level = None  # transactions begin where this code says so
-    _write_ahead(connection)
-    for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _write_ahead(connection: sqlite3.Connection) -> None:
-    # SQLite answers "locked" at once, without its busy timeout, when two connections turn a new file to WAL together.
-    give_up = time.monotonic() + BUSY_TIMEOUT_MS / 1000
-    while True:
+    def _connect(self) -> Connection:
         try:
-            connection.execute("PRAGMA journal_mode=WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
-                raise
-        time.sleep(WAL_RETRY_S)
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    # A writer takes the lock at once: upgrading a read lock later fails when another process wrote meanwhile.
-    immediate = connection.get_execution_options().get("immediate", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+            return self.engine.execution_options(writes=True, migrates=True).connect()
+        except OperationalError as error:
+            raise DatabaseUnusable(f"无法连接数据库 · cannot connect to the database: {error.orig}") from error
 
 
 def _alembic() -> Config:

@@ -5,6 +5,7 @@ from typing import Any, Literal, get_args
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     CheckConstraint,
     DateTime,
     Double,
@@ -29,6 +30,8 @@ FeedbackStatus = Literal["open", "solved"]
 DECISIONS: tuple[ReviewAction, ...] = ("approve", "reject")
 VersionAction = Literal["existing", "create", "update", "import", "restore"]
 """What made a version; `existing` is what stood in the database before versions were kept."""
+NUMBER = BigInteger().with_variant(Integer, "sqlite")
+"""64 bits in every database: SQLite counts on by itself in INTEGER columns alone, which have as many."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -43,7 +46,9 @@ class UtcDateTime(TypeDecorator[datetime]):
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         """Return `value` in UTC."""
-        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 class Table(DeclarativeBase):
@@ -56,7 +61,7 @@ class ArticleEvent(Table):
     __tablename__ = "article_events"
     __table_args__ = ({"sqlite_autoincrement": True},)  # the order of the numbers is the order of the steps
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    id: Mapped[int] = mapped_column(NUMBER, primary_key=True)
     article_id: Mapped[int] = mapped_column(ForeignKey("articles.id", ondelete="CASCADE"), index=True)
     action: Mapped[str] = mapped_column(String(20))
     by: Mapped[str] = mapped_column(String(100))
@@ -75,7 +80,7 @@ class ArticleVote(Table):
     at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
-_ARTICLE_ID: Mapped[int] = mapped_column(Integer, primary_key=True)
+_ARTICLE_ID: Mapped[int] = mapped_column(NUMBER, primary_key=True)
 
 
 def _of_last(column: InstrumentedAttribute[Any], *actions: ReviewAction) -> ScalarSelect[Any]:
@@ -153,8 +158,8 @@ class _Vector:
 class _Change:
     """One line for each change of a record, in order; every process follows it to keep its indexes current."""
 
-    sequence: Mapped[int] = mapped_column(Integer, primary_key=True)
-    record_id: Mapped[int] = mapped_column(Integer)
+    sequence: Mapped[int] = mapped_column(NUMBER, primary_key=True)
+    record_id: Mapped[int] = mapped_column(NUMBER)
 
 
 class ArticleVector(_Vector, Table):
@@ -182,7 +187,7 @@ class Feedback(Table):
         {"sqlite_autoincrement": True},  # an id is never used twice
     )
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    id: Mapped[int] = mapped_column(NUMBER, primary_key=True)
     external_id: Mapped[str | None] = mapped_column(String(200), unique=True)
     customer_id: Mapped[str | None] = mapped_column(String(200), index=True)
     kind: Mapped[str] = mapped_column(String(20))

@@ -52,6 +52,12 @@ def test_the_contract_has_every_call_of_this_version(contract: dict[str, Any]) -
         "/v1/knowledge/needs-review",
         "/v1/knowledge/export",
         "/v1/knowledge/import",
+        "/v1/feedback",
+        "/v1/feedback/{feedback_id}",
+        "/v1/feedback/{feedback_id}/resolve",
+        "/v1/feedback/{feedback_id}/reopen",
+        "/v1/feedback/{feedback_id}/draft",
+        "/v1/subjects/{customer_id}",
         "/livez",
         "/readyz",
         "/metrics",
@@ -84,8 +90,10 @@ def test_a_reload_documents_its_problems(contract: dict[str, Any], status: str) 
     assert PROBLEM in responses[status]["content"]
 
 
-def test_calls_for_one_article_document_that_it_may_be_missing(contract: dict[str, Any]) -> None:
-    of_one = [item for path, item in contract["paths"].items() if path.startswith("/v1/knowledge/{article_id}")]
+@pytest.mark.parametrize("place", ["/v1/knowledge/{article_id}", "/v1/feedback/{feedback_id}"])
+def test_calls_for_one_record_document_that_it_may_be_missing(contract: dict[str, Any], place: str) -> None:
+    of_one = [item for path, item in contract["paths"].items() if path.startswith(place)]
+    assert of_one
     for operation in (operation for item in of_one for operation in item.values()):
         assert PROBLEM in operation["responses"]["404"]["content"]
 

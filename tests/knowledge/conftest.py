@@ -1,8 +1,7 @@
-"""A database of each test's own, and articles that differ only in what a test names."""
+"""What works on a test's database, and articles that differ only in what a test names."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -59,14 +58,6 @@ def clock() -> SettableClock:
 @pytest.fixture
 def encoder(engine: Engine) -> RecordingEncoder:
     return RecordingEncoder(engine)
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    created = Database(f"sqlite:///{tmp_path / 'db' / 'nlp.db'}")
-    created.migrate()
-    yield created
-    created.close()
 
 
 @pytest.fixture

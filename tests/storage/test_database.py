@@ -1,6 +1,5 @@
-"""Database: safe settings on every connection, and writers that commit together or not at all."""
+"""Database: writers that commit together or not at all, readers that see one moment; SQLite's connections."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -10,18 +9,12 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
-from nlp_service.storage.database import BUSY_TIMEOUT_MS, Database
+from nlp_service.storage.database import Database
+from nlp_service.storage.sqlite import BUSY_TIMEOUT_MS
 from nlp_service.storage.tables import Article, ArticleChange, ArticleVector
+from tests.conftest import opened
 
 ARTICLE = {"title": "t", "problem": "p", "scenario": "", "solution": "s", "tags": [], "status": "draft"}
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    created = Database(f"sqlite:///{tmp_path / 'a folder' / 'nlp.db'}")
-    created.migrate()
-    yield created
-    created.close()
 
 
 def _count(database: Database) -> int:
@@ -39,14 +32,19 @@ def _write_and_fail(database: Database) -> None:
 @pytest.mark.parametrize(
     ("pragma", "value"), [("journal_mode", "wal"), ("foreign_keys", 1), ("busy_timeout", BUSY_TIMEOUT_MS)]
 )
-def test_every_connection_is_configured(database: Database, pragma: str, value: str | int) -> None:
-    with database.engine.connect() as first, database.engine.connect() as second:
+def test_every_connection_to_sqlite_is_configured(tmp_path: Path, pragma: str, value: str | int) -> None:
+    with (
+        opened(f"sqlite:///{tmp_path / 'nlp.db'}") as database,
+        database.engine.connect() as first,
+        database.engine.connect() as second,
+    ):
         found = [connection.exec_driver_sql(f"PRAGMA {pragma}").scalar_one() for connection in (first, second)]
     assert found == [value, value]
 
 
-def test_the_folder_of_the_file_is_made(database: Database, tmp_path: Path) -> None:
-    assert _count(database) == 0
+def test_the_folder_of_an_sqlite_file_is_made(tmp_path: Path) -> None:
+    with opened(f"sqlite:///{tmp_path / 'a folder' / 'nlp.db'}") as database:
+        database.migrate()
     assert (tmp_path / "a folder" / "nlp.db").exists()
 
 
@@ -71,7 +69,7 @@ def test_a_writer_can_write_after_one_that_failed(database: Database) -> None:
 
 
 def test_a_vector_without_its_article_is_refused(database: Database) -> None:
-    with pytest.raises(IntegrityError, match="FOREIGN KEY"), database.write() as session:
+    with pytest.raises(IntegrityError, match=r"(?i)foreign key"), database.write() as session:
         session.add(ArticleVector(record_id=1, encoder="e", content="c", vector=b""))
 
 
@@ -89,6 +87,13 @@ def test_a_reader_sees_one_moment(database: Database) -> None:
         with database.write() as writing:
             writing.add(ArticleChange(record_id=1))
         assert reading.scalar(select(func.count(ArticleChange.sequence))) == before
+
+
+def test_a_reader_sees_what_was_committed_before_it_began(database: Database) -> None:
+    for written in range(1, 4):
+        with database.write() as session:
+            session.add(ArticleChange(record_id=written))
+        assert _count(database) == written
 
 
 def test_concurrent_writers_both_land(database: Database) -> None:

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,18 +12,33 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect, select
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy import inspect, select, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from nlp_service.errors import DatabaseOutdated
 from nlp_service.storage import migrations
 from nlp_service.storage.database import Database
-from nlp_service.storage.tables import STATUSES, ArticleChange, ArticleVector, ArticleVersion, Table
-
-INSERT = (
-    "INSERT INTO articles (title, problem, scenario, solution, tags, status, created_at, updated_at) "
-    "VALUES ('t', 'p', '', 's', '[]', ?, '2026-01-01', '2026-01-01')"
+from nlp_service.storage.tables import (
+    STATUSES,
+    Article,
+    ArticleChange,
+    ArticleEvent,
+    ArticleVector,
+    ArticleVersion,
+    Feedback,
+    FeedbackChange,
+    Table,
 )
+from tests.conftest import opened
+from tests.postgres import PostgresServer
+
+INSERT = text(
+    "INSERT INTO articles (title, problem, scenario, solution, tags, status, created_at, updated_at) "
+    "VALUES ('t', 'p', '', 's', '[]', :status, '2026-01-01', '2026-01-01')"
+)
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+ARTICLE = {"title": "t", "problem": "p", "scenario": "", "solution": "s", "tags": [], "status": "draft"}
+MOMENTS = {"created_at": NOW, "updated_at": NOW}
 PROCESSES = 4
 MIGRATE_WHEN_TOLD = """
 import sys
@@ -37,10 +53,10 @@ for url in sys.stdin:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    created = Database(f"sqlite:///{tmp_path / 'nlp.db'}")
-    yield created
-    created.close()
+def database(empty_url: str) -> Iterator[Database]:
+    """Without tables."""
+    with opened(empty_url) as created:
+        yield created
 
 
 @pytest.fixture
@@ -81,24 +97,52 @@ def test_what_belongs_to_an_article_goes_with_it(migrated: Database, table: str)
 @pytest.mark.parametrize("status", STATUSES)
 def test_every_status_can_be_stored(migrated: Database, status: str) -> None:
     with migrated.engine.begin() as connection:
-        assert connection.exec_driver_sql(INSERT, (status,)).rowcount == 1
+        assert connection.execute(INSERT, {"status": status}).rowcount == 1
 
 
 def test_another_status_cannot_be_stored(migrated: Database) -> None:
     with migrated.engine.connect() as connection, pytest.raises(IntegrityError, match="articles_status"):
-        connection.exec_driver_sql(INSERT, ("deleted",))
+        connection.execute(INSERT, {"status": "deleted"})
 
 
-@pytest.mark.parametrize("table", ["articles", "article_changes", "article_events", "feedback", "feedback_changes"])
-def test_numbers_are_never_used_twice(migrated: Database, table: str) -> None:
-    with migrated.engine.connect() as connection:
-        sql = connection.exec_driver_sql("SELECT sql FROM sqlite_master WHERE name = ?", (table,)).scalar_one()
-    assert "AUTOINCREMENT" in sql
+def _article() -> Article:
+    return Article(**ARTICLE, **MOMENTS)
+
+
+def _event() -> ArticleEvent:
+    return ArticleEvent(article_id=1, action="submit", by="b", at=NOW)
+
+
+def _feedback() -> Feedback:
+    texts = dict.fromkeys(("text", "scenario", "label", "severity", "sentiment"), "t")
+    moments = {"created_at": NOW, "received_at": NOW}
+    return Feedback(kind="ticket", status="open", tags=[], confidence=0.5, **texts, **moments)
+
+
+@pytest.mark.parametrize(
+    "new",
+    [_article, _event, _feedback, lambda: ArticleChange(record_id=1), lambda: FeedbackChange(record_id=1)],
+    ids=["article", "event", "feedback", "article change", "feedback change"],
+)
+def test_numbers_are_never_used_twice(migrated: Database, new: Callable[[], Table]) -> None:
+    numbers = []
+    with migrated.write() as session:
+        session.add(_article())
+    for _ in range(2):
+        with migrated.write() as session:
+            row = new()
+            session.add(row)
+            session.flush()
+            numbers.append(inspect(row).identity)
+        with migrated.write() as session:
+            session.delete(row)
+    first, second = [number for key in numbers for number in key or ()]
+    assert second > first
 
 
 def test_migrating_again_is_harmless(migrated: Database) -> None:
     with migrated.engine.begin() as connection:
-        connection.exec_driver_sql(INSERT, ("draft",))
+        connection.execute(INSERT, {"status": "draft"})
     migrated.migrate()
     with migrated.engine.connect() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM articles").scalar_one() == 1
@@ -136,8 +180,8 @@ def test_what_stood_before_versions_were_kept_is_version_1(database: Database) -
 def test_vectors_and_changes_of_articles_stay(database: Database, there_and_back: bool) -> None:
     _move(database, command.upgrade, "0002")
     with database.engine.begin() as connection:
-        connection.exec_driver_sql(INSERT, ("draft",))
-        connection.exec_driver_sql("INSERT INTO article_vectors VALUES (1, 'e', 'c', x'01')")
+        connection.execute(INSERT, {"status": "draft"})
+        connection.execute(text("INSERT INTO article_vectors VALUES (1, 'e', 'c', :vector)"), {"vector": b"\x01"})
         connection.exec_driver_sql("INSERT INTO article_changes (article_id) VALUES (1)")
     database.migrate()
     if there_and_back:
@@ -156,7 +200,7 @@ def test_an_empty_database_gets_no_versions(migrated: Database) -> None:
 
 def test_without_the_review_articles_stay(migrated: Database) -> None:
     with migrated.engine.begin() as connection:
-        connection.exec_driver_sql(INSERT, ("published",))
+        connection.execute(INSERT, {"status": "published"})
     _move(migrated, command.downgrade, "0001")
     with migrated.engine.connect() as connection:
         assert connection.exec_driver_sql("SELECT status FROM articles").scalar_one() == "published"
@@ -166,7 +210,7 @@ def test_a_migration_that_fails_leaves_the_schema_as_it_was(database: Database) 
     """0001 works, 0002 finds a table in its way: nothing of either stays."""
     with database.engine.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE article_votes (id INTEGER)")
-    with pytest.raises(OperationalError, match="article_votes already exists"):
+    with pytest.raises(DBAPIError, match=r'article_votes"? already exists'):
         database.migrate()
     assert inspect(database.engine).get_table_names() == ["article_votes"]
 
@@ -189,8 +233,8 @@ def test_a_database_of_a_newer_version_is_refused(migrated: Database) -> None:
         migrated.migrate()
 
 
-def test_processes_that_start_at_once_all_succeed(tmp_path: Path) -> None:
-    urls = "".join(f"sqlite:///{tmp_path / f'{number}.db'}\n" for number in range(40))
+def _start_at_once(urls: list[str]) -> tuple[list[int], list[str]]:
+    """Several processes that migrate each database in turn: their return codes and what they say of errors."""
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", MIGRATE_WHEN_TOLD],
@@ -206,7 +250,18 @@ def test_processes_that_start_at_once_all_succeed(tmp_path: Path) -> None:
         assert process.stdout.readline() == "ready\n"
     for process in processes:
         assert process.stdin is not None
-        process.stdin.write(urls)
+        process.stdin.write("".join(f"{url}\n" for url in urls))
         process.stdin.flush()
     errors = [process.communicate(timeout=120)[1] for process in processes]
-    assert ([process.returncode for process in processes], errors) == ([0] * PROCESSES, [""] * PROCESSES)
+    return [process.returncode for process in processes], errors
+
+
+def test_processes_that_start_at_once_on_sqlite_all_succeed(tmp_path: Path) -> None:
+    urls = [f"sqlite:///{tmp_path / f'{number}.db'}" for number in range(40)]
+    assert _start_at_once(urls) == ([0] * PROCESSES, [""] * PROCESSES)
+
+
+def test_processes_that_start_at_once_on_postgresql_all_succeed(postgres: PostgresServer) -> None:
+    with ExitStack() as stack:
+        urls = [stack.enter_context(postgres.database(f"test{number}")) for number in range(5)]
+        assert _start_at_once(urls) == ([0] * PROCESSES, [""] * PROCESSES)

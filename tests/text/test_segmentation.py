@@ -55,8 +55,17 @@ def test_content_words_between_stop_words_stay() -> None:
     assert terms("请问我的发票怎么开") == ["发票", "开"]
 
 
-def test_traditional_characters_have_terms() -> None:
-    assert terms("登錄失敗，無法連線") == ["登錄", "失敗", "無法", "連線"]
+def test_traditional_characters_have_the_terms_of_simplified_ones() -> None:
+    assert terms("登錄失敗") == terms("登录失败")
+
+
+def test_words_of_taiwan_have_those_of_the_mainland_as_well() -> None:
+    assert {"登录", "文件"} <= set(terms("登入後檔案打不開"))
+
+
+@pytest.mark.parametrize("spelled", ["ORA-00060", "ora 60", "Ora_060", "ＯＲＡ－00060"])
+def test_a_code_has_one_term_however_it_is_spelled(spelled: str) -> None:
+    assert "ora60" in terms(f"提示 {spelled} 就停了")
 
 
 @pytest.mark.parametrize("text", ["", " \n", "👍🎉", "……！？", "❤️‍🔥"])

@@ -41,10 +41,11 @@ def write_encoder_bundle(
     spec = load_base_spec(models_dir)
     base = obtain_base(spec, var_dir)
     weights = read_weights(base)
-    version, quantisation = "base", spec.quantisation
+    version, quantisation, relevance = "base", spec.quantisation, None
     if source is not None:
         description = json.loads((source / "encoder.json").read_text("utf-8"))
         version, quantisation = description["version"], description["quantisation"]
+        relevance = description.get("relevance")
         weights = _merge(name, source, description, base, weights)
     transformer = load_with_weights(base, weights)
     shutil.copy(base / TOKENIZER_FILE, target / TOKENIZER_FILE)
@@ -73,6 +74,7 @@ def write_encoder_bundle(
             window_tokens=WINDOW_TOKENS,
             dimension=reference.dimension,
             precision=precision,
+            relevance=relevance,
             comparison=_compare(target, precision, windower, comparison_texts, prefix, full),
             files={
                 file: sha256(target / file)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nlp_service.knowledge.relevance import Relevance
 from training.base.source import fingerprint, read_weights, stored_fingerprint
 from training.base.spec import BaseSpec
 from training.data.example import Split
@@ -24,6 +25,7 @@ def export_search(
     weights: dict[str, NDArray[np.float32]],
     share: float,
     data: SearchData,
+    relevance: Relevance,
     models_dir: Path,
 ) -> dict[str, Any]:
     """Write ``encoders/search`` under `models_dir`; returns its description."""
@@ -42,6 +44,7 @@ def export_search(
         "fingerprint": merged,
         "window_tokens": WINDOW_TOKENS,
         "quantisation": config.quantisation,
+        "relevance": relevance.model_dump(),
         "data": {name: _fingerprint(data, name) for name in splits},
     }
     (folder / "encoder.json").write_text(json.dumps(description, indent=1) + "\n", "utf-8")
@@ -52,14 +55,14 @@ def export_search(
 def _fingerprint(data: SearchData, split: Split) -> str:
     lines = sorted(
         [one.model_dump_json() for one in data.wordings if split_of(one.id) == split]
-        + [one.model_dump_json() for one in data.queries if split_of(one.external_id) == split]
+        + [one.model_dump_json() for one in data.queries if one.split == split]
     )
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def _card(config: SearchConfig, spec: BaseSpec, description: dict[str, Any], share: float, data: SearchData) -> str:
     train = [one for one in data.wordings if split_of(one.id) == "train"]
-    queries = [one for one in data.queries if split_of(one.external_id) == "train"]
+    queries = [one for one in data.queries if one.split == "train"]
     intents = ", and pairs of one intent from banking77 (PolyAI, CC BY 4.0)" if config.intents else ""
     return f"""# Encoder `{config.encoder}` {description["version"]}
 

@@ -83,7 +83,7 @@ def own_pairs(wordings: Sequence[Wordings], split: Split) -> PairSet:
 def own_queries(data: SearchData, split: Split) -> RetrievalSet:
     """The held-out queries against all articles."""
     keys = list(data.articles)
-    chosen: list[Query] = [query for query in data.queries if split_of(query.external_id) == split]
+    chosen: list[Query] = [query for query in data.queries if query.split == split]
     return RetrievalSet(
         f"queries/{split}",
         [query.query for query in chosen],

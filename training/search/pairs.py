@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from nlp_service.knowledge.article import ArticleCreate, passage
+from nlp_service.knowledge.article import ArticleCreate, passage, searchable
 from training.base.spec import Prefixes
 from training.data.example import Split
 from training.data.sources import DataError, read_lines
@@ -42,6 +42,13 @@ class Query(_Record):
     external_id: str
     kind: Literal["terse", "symptom", "free"]
     language: Literal["zh", "zh-Hant", "en", "mixed"]
+    held_out: bool = False
+    """Nothing is trained on it or chosen by it, whatever its article."""
+
+    @property
+    def split(self) -> Split:
+        """That of its article, unless it is held out: then it tests."""
+        return "test" if self.held_out else split_of(self.external_id)
 
 
 @dataclass(frozen=True)
@@ -87,6 +94,11 @@ def split_of(key: str) -> Split:
 def passage_of(article: ArticleCreate) -> str:
     """The text of an article as the service encodes it, without prefix."""
     return passage(article.title, article.problem, article.scenario)
+
+
+def searched_text(article: ArticleCreate) -> str:
+    """The text of an article whose terms the service counts."""
+    return searchable(article.title, article.problem, article.scenario, article.solution, article.tags, article.product)
 
 
 def wording_triplets(wordings: Sequence[Wordings], prefix: Prefixes) -> Iterator[Triplet]:

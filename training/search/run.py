@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from nlp_service.inference.encoder import TOKENIZER_FILE
 from nlp_service.inference.release import SEARCH, read_release
 from nlp_service.inference.windows import Windower
+from nlp_service.knowledge.relevance import Relevance
 from training.base import load_base_spec, obtain_base
 from training.base.source import read_weights
 from training.base.spec import Prefixes
@@ -45,10 +46,13 @@ from training.search.pairs import (
     Triplet,
     article_triplets,
     intent_triplets,
+    passage_of,
     read_search_data,
+    searched_text,
     split_of,
     wording_triplets,
 )
+from training.search.relevance import fit_relevance, measured
 from training.search.report import SearchRow, write_search_report
 
 Weights = dict[str, NDArray[np.float32]]
@@ -87,7 +91,8 @@ def run_search(config: SearchConfig, places: Places) -> Path:
     unfinished = places.candidates / f"{SEARCH}.partial"
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
-    description = export_search(config, spec, base, chosen, share, data, unfinished / "models")
+    relevance = _relevance(data, _encoder(base, chosen, spec.prefix))
+    description = export_search(config, spec, base, chosen, share, data, relevance, unfinished / "models")
     parts = Builder(places.models, places.data, places.var, unfinished / "bundles").build(unfinished / "models")
     (unfinished / CONFIG_FILE).write_text(config.model_dump_json(indent=1) + "\n", encoding="utf-8")
     candidate = {
@@ -214,7 +219,7 @@ def _encoder(base: Path, weights: Weights, prefix: Prefixes) -> PrefixedEncoder:
 
 
 def _triplets(config: SearchConfig, data: SearchData, prefix: Prefixes, plain: PrefixedEncoder) -> list[Triplet]:
-    queries = [query for query in data.queries if split_of(query.external_id) == "train"]
+    queries = [query for query in data.queries if query.split == "train"]
     retrieval = own_queries(data, "train")
     keys = list(data.articles)
     order = np.argsort(-dense_scores(retrieval, plain.query, plain.passage), axis=1)
@@ -248,6 +253,24 @@ def _choose(
         tried.append(one)
     share = best_blend(tried).share
     return share, blend(plain_weights, tuned, share)
+
+
+def _relevance(data: SearchData, encoder: PrefixedEncoder) -> Relevance:
+    """Fitted on the validation split: what was trained on looks easier than it is."""
+    queries = [query for query in data.queries if query.split == "validation"]
+    articles = list(data.articles.values())
+    keys = list(data.articles)
+    with step("校准检索得分 · calibrate the scores of searches"):
+        return fit_relevance(
+            measured(
+                [query.query for query in queries],
+                [passage_of(article) for article in articles],
+                [searched_text(article) for article in articles],
+                np.array([keys.index(query.external_id) for query in queries], np.int64),
+                encoder.query,
+                encoder.passage,
+            )
+        )
 
 
 def _reciprocal_rank(retrieval: RetrievalSet, encoder: PrefixedEncoder) -> float:

@@ -6,12 +6,18 @@ from collections.abc import Iterator
 from nlp_service.errors import InvalidRecord
 from nlp_service.knowledge.formats.encoding import Lines, detect
 from nlp_service.knowledge.formats.source import Source
-from nlp_service.knowledge.formats.table import check_header, check_row
-from nlp_service.knowledge.records import Bad, Entry
+from nlp_service.knowledge.formats.table import ARTICLES, Layout, check_header, record_of
+from nlp_service.knowledge.records import Bad, Entry, Raw, check
 
 
 def read(source: Source) -> Iterator[Entry]:
-    """Every row that is not blank.
+    """Every article; see `records`."""
+    for entry in records(source, ARTICLES):
+        yield entry if isinstance(entry, Bad) else check(entry.place, entry.record)
+
+
+def records(source: Source, layout: Layout) -> Iterator[Raw | Bad]:
+    """Every row that is not blank, its cells as texts.
 
     Raises InvalidRecord when the header cannot be read, lacks a needed column, or has an unknown or doubled one.
     """
@@ -23,7 +29,7 @@ def read(source: Source) -> Iterator[Entry]:
         raise InvalidRecord(f"CSV 表头无法读取 · the CSV header cannot be read: {error}", place=0) from error
     if (problem := lines.take_problem()) is not None:
         raise InvalidRecord(f"CSV 表头: {problem}", place=0)
-    check_header(header)
+    check_header(header, layout)
     while True:
         first = reader.line_num + 1
         try:
@@ -38,7 +44,7 @@ def read(source: Source) -> Iterator[Entry]:
         if (problem := lines.take_problem()) is not None:
             yield Bad(place, problem)
         elif row:
-            yield check_row(place, header, row)
+            yield record_of(place, header, row)
 
 
 def _place(first: int, last: int) -> str:

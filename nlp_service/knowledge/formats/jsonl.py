@@ -7,10 +7,16 @@ from typing import BinaryIO
 from nlp_service.errors import InvalidRecord
 from nlp_service.knowledge.formats.encoding import Lines
 from nlp_service.knowledge.formats.source import Source
-from nlp_service.knowledge.records import Bad, Entry, check
+from nlp_service.knowledge.records import Bad, Entry, Raw, check
 
 
 def read(source: Source) -> Iterator[Entry]:
+    """Every article; see `records`."""
+    for entry in records(source):
+        yield entry if isinstance(entry, Bad) else check(entry.place, entry.record)
+
+
+def records(source: Source) -> Iterator[Raw | Bad]:
     """Every record; blank lines are none, and are not counted. Raises InvalidRecord when no line is in UTF-8."""
     _check_encoding(source.stream)
     lines = Lines(source.stream)
@@ -39,10 +45,10 @@ def _check_encoding(stream: BinaryIO) -> None:
     stream.seek(0)
 
 
-def _entry(place: str, line: str) -> Entry:
+def _entry(place: str, line: str) -> Raw | Bad:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
         detail = f" ({error.msg}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
         return Bad(place, f"不是有效的 JSON · not valid JSON{detail}")
-    return check(place, record)
+    return Raw(place, record)

@@ -1,36 +1,52 @@
-"""Articles as rows of a table: the header, cells to fields and back."""
+"""Records as rows of a table: the header, cells to fields and back."""
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from nlp_service.errors import InvalidRecord
 from nlp_service.knowledge.article import ArticleCreate
-from nlp_service.knowledge.records import Bad, Entry, check
+from nlp_service.knowledge.records import Bad, Entry, Raw, check
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The columns that a table may have, and those that it must have."""
+
+    columns: tuple[str, ...]
+    needed: tuple[str, ...]
+
 
 COLUMNS = tuple(ArticleCreate.model_fields)
-NEEDED = ("title", "problem", "solution")
+ARTICLES = Layout(COLUMNS, needed=("title", "problem", "solution"))
 TAG_SEPARATORS = str.maketrans(dict.fromkeys(";\uff1b\uff0c\u3001|", ","))
 """Semicolon, comma, enumeration comma (Chinese and Latin) and bar all mean a comma."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """A cell that begins so is run as a formula by spreadsheet programs."""
 
 
-def check_header(header: Sequence[str]) -> None:
+def check_header(header: Sequence[str], layout: Layout = ARTICLES) -> None:
     """Raise InvalidRecord when a needed column is missing, or one is unknown or doubled."""
-    unknown = [str(number) for number, name in enumerate(header, start=1) if name not in COLUMNS]
+    unknown = [str(number) for number, name in enumerate(header, start=1) if name not in layout.columns]
     problems = {
         "unknown column number": unknown,
-        "missing": [name for name in NEEDED if name not in header],
-        "doubled": sorted({name for name in header if name in COLUMNS and header.count(name) > 1}),
+        "missing": [name for name in layout.needed if name not in header],
+        "doubled": sorted({name for name in header if name in layout.columns and header.count(name) > 1}),
     }
     if any(problems.values()):
         what = "; ".join(f"{problem} {', '.join(names)}" for problem, names in problems.items() if names)
-        raise InvalidRecord(f"表头有误 · wrong header: {what}; columns are {', '.join(COLUMNS)}", place=0)
+        raise InvalidRecord(f"表头有误 · wrong header: {what}; columns are {', '.join(layout.columns)}", place=0)
 
 
 def check_row(place: str, header: Sequence[str], row: Sequence[str]) -> Entry:
-    """The record of a row; an empty cell counts as not given."""
+    """The article of a row; an empty cell counts as not given."""
+    entry = record_of(place, header, row)
+    return entry if isinstance(entry, Bad) else check(place, entry.record)
+
+
+def record_of(place: str, header: Sequence[str], row: Sequence[str]) -> Raw | Bad:
+    """The record of a row: texts by the names of their columns, and tags as a list; without empty cells."""
     if len(row) > len(header):
         return Bad(
             place, f"有 {len(row)} 列,表头只有 {len(header)} 列 · has {len(row)} cells, the header {len(header)}"
@@ -38,7 +54,7 @@ def check_row(place: str, header: Sequence[str], row: Sequence[str]) -> Entry:
     record: dict[str, Any] = {name: unprotect(cell) for name, cell in zip(header, row, strict=False) if cell != ""}
     if "tags" in record:
         record["tags"] = split_tags(record["tags"])
-    return check(place, record)
+    return Raw(place, record)
 
 
 def cells(record: Mapping[str, Any]) -> list[str]:

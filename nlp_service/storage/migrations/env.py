@@ -5,7 +5,7 @@ from alembic import context
 from nlp_service.storage.tables import Table
 
 connection = context.config.attributes["connection"]
-# SQLite can roll DDL back. In one transaction, no other process migrates between two migrations.
+# Both databases can roll DDL back. In one transaction, no other process migrates between two migrations.
 context.configure(connection=connection, target_metadata=Table.metadata, render_as_batch=True, transactional_ddl=True)
 with context.begin_transaction():
     context.run_migrations()

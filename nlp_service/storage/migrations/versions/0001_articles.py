@@ -6,12 +6,14 @@ from alembic import op
 revision = "0001"
 down_revision = None
 
+NUMBER = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
 
 def upgrade() -> None:
     """Create the tables."""
     op.create_table(
         "articles",
-        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("id", NUMBER, primary_key=True),
         sa.Column("external_id", sa.String(200), unique=True),
         sa.Column("title", sa.Text, nullable=False),
         sa.Column("problem", sa.Text, nullable=False),
@@ -29,15 +31,15 @@ def upgrade() -> None:
     )
     op.create_table(
         "article_vectors",
-        sa.Column("article_id", sa.Integer, sa.ForeignKey("articles.id", ondelete="CASCADE"), primary_key=True),
+        sa.Column("article_id", NUMBER, sa.ForeignKey("articles.id", ondelete="CASCADE"), primary_key=True),
         sa.Column("encoder", sa.String(64), nullable=False),
         sa.Column("content", sa.String(64), nullable=False),
         sa.Column("vector", sa.LargeBinary, nullable=False),
     )
     op.create_table(
         "article_changes",
-        sa.Column("sequence", sa.Integer, primary_key=True),
-        sa.Column("article_id", sa.Integer, nullable=False),
+        sa.Column("sequence", NUMBER, primary_key=True),
+        sa.Column("article_id", NUMBER, nullable=False),
         sqlite_autoincrement=True,
     )
 

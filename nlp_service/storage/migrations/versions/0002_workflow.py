@@ -6,12 +6,14 @@ from alembic import op
 revision = "0002"
 down_revision = "0001"
 
+NUMBER = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
 
 def upgrade() -> None:
     """Create the tables and keep the present content of every article."""
     op.create_table(
         "article_events",
-        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("id", NUMBER, primary_key=True),
         _article_id(index=True),
         sa.Column("action", sa.String(20), nullable=False),
         sa.Column("by", sa.String(100), nullable=False),
@@ -56,4 +58,4 @@ def downgrade() -> None:
 
 def _article_id(*, primary_key: bool = False, index: bool = False) -> sa.Column[int]:
     article = sa.ForeignKey("articles.id", ondelete="CASCADE")
-    return sa.Column("article_id", sa.Integer, article, primary_key=primary_key, index=index, nullable=False)
+    return sa.Column("article_id", NUMBER, article, primary_key=primary_key, index=index, nullable=False)

@@ -6,6 +6,8 @@ from alembic import op
 revision = "0003"
 down_revision = "0002"
 
+NUMBER = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
 
 def upgrade() -> None:
     """Create the tables, and name the record of a vector and of a change alike for articles and tickets."""
@@ -19,7 +21,7 @@ def upgrade() -> None:
     op.drop_table("article_vectors_before")
     op.create_table(
         "feedback",
-        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("id", NUMBER, primary_key=True),
         sa.Column("external_id", sa.String(200), unique=True),
         sa.Column("customer_id", sa.String(200), index=True),
         sa.Column("kind", sa.String(20), nullable=False),
@@ -39,7 +41,7 @@ def upgrade() -> None:
         sa.Column("status", sa.String(20), nullable=False, index=True),
         sa.Column("solution", sa.Text),
         sa.Column("solved_at", sa.DateTime(timezone=True)),
-        sa.Column("draft_id", sa.Integer, sa.ForeignKey("articles.id", ondelete="SET NULL")),
+        sa.Column("draft_id", NUMBER, sa.ForeignKey("articles.id", ondelete="SET NULL")),
         sa.CheckConstraint("kind IN ('ticket', 'review')", name="feedback_kind"),
         sa.CheckConstraint("status IN ('open', 'solved')", name="feedback_status"),
         sqlite_autoincrement=True,
@@ -47,8 +49,8 @@ def upgrade() -> None:
     _vectors("feedback_vectors", "feedback.id")
     op.create_table(
         "feedback_changes",
-        sa.Column("sequence", sa.Integer, primary_key=True),
-        sa.Column("record_id", sa.Integer, nullable=False),
+        sa.Column("sequence", NUMBER, primary_key=True),
+        sa.Column("record_id", NUMBER, nullable=False),
         sqlite_autoincrement=True,
     )
 
@@ -60,7 +62,7 @@ def downgrade() -> None:
     op.rename_table("article_vectors", "article_vectors_after")
     op.create_table(
         "article_vectors",
-        sa.Column("article_id", sa.Integer, sa.ForeignKey("articles.id", ondelete="CASCADE"), primary_key=True),
+        sa.Column("article_id", NUMBER, sa.ForeignKey("articles.id", ondelete="CASCADE"), primary_key=True),
         sa.Column("encoder", sa.String(64), nullable=False),
         sa.Column("content", sa.String(64), nullable=False),
         sa.Column("vector", sa.LargeBinary, nullable=False),
@@ -77,7 +79,7 @@ def downgrade() -> None:
 def _vectors(table: str, records: str) -> None:
     op.create_table(
         table,
-        sa.Column("record_id", sa.Integer, sa.ForeignKey(records, ondelete="CASCADE"), primary_key=True),
+        sa.Column("record_id", NUMBER, sa.ForeignKey(records, ondelete="CASCADE"), primary_key=True),
         sa.Column("encoder", sa.String(64), primary_key=True),
         sa.Column("content", sa.String(64), nullable=False, index=True),
         sa.Column("vector", sa.LargeBinary, nullable=False),

@@ -1,0 +1,80 @@
+"""Where searchable records come from: tables that each have vectors and a sequence of changes beside them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from nlp_service.knowledge.article import content_hash
+from nlp_service.knowledge.documents import Document, article_document, case_document
+from nlp_service.knowledge.keys import Kind
+from nlp_service.storage.tables import (
+    Article,
+    ArticleChange,
+    ArticleVector,
+    Feedback,
+    FeedbackChange,
+    FeedbackVector,
+)
+
+Vector = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One kind of record."""
+
+    kind: Kind
+    record: type[Article] | type[Feedback]
+    change: type[ArticleChange] | type[FeedbackChange]
+    vector: type[ArticleVector] | type[FeedbackVector]
+    selected: Select[Any]
+    """The records that can be found."""
+    document: Callable[[Any], Document]
+
+    def numbers(self, session: Session) -> Sequence[int]:
+        """Those of all records, ascending."""
+        return session.scalars(self.selected.with_only_columns(self.record.id).order_by(self.record.id)).all()
+
+    def last_change(self, session: Session) -> int:
+        """The number of the last change; 0 before the first."""
+        return session.scalar(select(func.max(self.change.sequence))) or 0
+
+    def changed_after(self, session: Session, sequence: int) -> Sequence[int]:
+        """The records of the changes after that one; some may be gone."""
+        changed = select(self.change.record_id).where(self.change.sequence > sequence).distinct()
+        return session.scalars(changed).all()
+
+    def documents(self, session: Session, numbers: Sequence[int]) -> list[Document]:
+        """Those of the records that exist, in no order."""
+        return [self.document(record) for record in session.scalars(self.selected.where(self.record.id.in_(numbers)))]
+
+    def stored_vectors(self, session: Session, documents: Sequence[Document], encoder: str) -> dict[int, Vector]:
+        """By number, the vectors that are stored of the documents' present texts."""
+        hashes = {document.id: content_hash(document.passage) for document in documents}
+        table = self.vector
+        rows = session.execute(
+            select(table.record_id, table.content, table.vector).where(
+                table.record_id.in_(list(hashes)), table.encoder == encoder
+            )
+        )
+        return {number: np.frombuffer(blob, "<f4") for number, content, blob in rows if content == hashes[number]}
+
+    def store_vectors(self, session: Session, vectors: dict[int, tuple[Document, Vector]], encoder: str) -> None:
+        """Keep vectors that had to be computed, so that the next start has them; records that are gone are skipped."""
+        present = set(session.scalars(select(self.record.id).where(self.record.id.in_(list(vectors)))))
+        for number in present:
+            document, vector = vectors[number]
+            content, blob = content_hash(document.passage), vector.astype("<f4").tobytes()
+            session.merge(self.vector(record_id=number, encoder=encoder, content=content, vector=blob))
+
+
+ARTICLES = Source("article", Article, ArticleChange, ArticleVector, select(Article), article_document)
+CASES = Source(
+    "case", Feedback, FeedbackChange, FeedbackVector, select(Feedback).where(Feedback.kind == "ticket"), case_document
+)
+SOURCES: tuple[Source, ...] = (ARTICLES, CASES)
