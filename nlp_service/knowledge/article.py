@@ -17,10 +17,20 @@ TAG_LIMIT, TAGS_LIMIT, NAME_LIMIT = 100, 50, 200
 PERSON_LIMIT, REASON_LIMIT = 100, 1000
 
 
+def _masked(text: str, limit: int) -> str:
+    masked = mask(text)
+    if len(masked) > limit:
+        raise ValueError(
+            f"隐去个人信息后有 {len(masked)} 字,最多 {limit} 字 · "
+            f"has {len(masked)} characters once personal data is masked, at most {limit} are allowed"
+        )
+    return masked
+
+
 def _text(limit: int) -> AfterValidator:
     def check(text: str) -> str:
         try:
-            return mask(check_text(text, limit=limit).strip())
+            return _masked(check_text(text, limit=limit).strip(), limit)
         except InvalidText as error:
             raise ValueError(str(error)) from error
 
@@ -44,7 +54,7 @@ def _optional_text(limit: int) -> AfterValidator:
     def check(text: str) -> str:
         try:
             stripped = check_characters(text).strip()
-            return mask(check_text(stripped, limit=limit)) if stripped else ""
+            return _masked(check_text(stripped, limit=limit), limit) if stripped else ""
         except InvalidText as error:
             raise ValueError(str(error)) from error
 

@@ -45,6 +45,13 @@ def test_personal_data_is_masked_in_changes() -> None:
     assert ArticleUpdate(solution="请联系13812345678").solution == "请联系138****5678"
 
 
+@pytest.mark.parametrize("field", ["title", "problem", "scenario", "solution", "product"])
+def test_what_a_mask_makes_longer_than_the_limit_is_refused(field: str) -> None:
+    short_address = " a@b.cc"
+    with pytest.raises(ValidationError, match=f"(?s){field}.*once personal data is masked"):
+        new_article(**{field: "字" * (LIMITS[field] - len(short_address)) + short_address})
+
+
 @pytest.mark.parametrize("field", LIMITS)
 def test_white_space_around_a_text_is_removed(field: str) -> None:
     assert getattr(new_article(**{field: "  登录失败\n"}), field) == "登录失败"
