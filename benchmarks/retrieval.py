@@ -1,10 +1,10 @@
 """How well each way to search finds the right article: dense, BM25, their fusion by rank, and hybrid as it serves.
 
 ``python -m benchmarks.retrieval [--faq ARTICLES.jsonl QUERIES.jsonl] [--result FILE.json] [--plot FILE.png]``. Three
-sets: the project's held-out queries; question → answer, made of the project's articles (each problem asks, the solutions
-alone are searched); and a FAQ of your own or of others: articles as ``{"pid", "faqs": [{"question", "answers": […]}]}``,
-queries as ``{"query", "gold_pid"}``. Everything goes through the store and the search of the service, in a database of
-its own.
+sets: the project's held-out queries; question → answer, made of the project's articles (each problem asks, the
+solutions alone are searched); and a FAQ of your own or of others: articles as ``{"pid", "faqs": [{"question",
+"answers": […]}]}``, queries as ``{"query", "gold_pid"}``. Everything goes through the store and the search of the
+service, in a database of its own.
 """
 
 import json

@@ -1,11 +1,12 @@
 """As many vectors as asked for, spread as real ones are, and real queries.
 
 The seeds are passages of this project's texts. Each vector is a seed x moved towards and away from its nearest
-neighbours nᵢ, x + Σ gᵢ·(nᵢ − x) with normal gᵢ, at the distance from the mean of all that x has, and normalised: it leaves
-the seed only in directions in which real texts differ. So the local intrinsic dimension stays that of texts; noise in all
-directions would raise it to hundreds, as no index ever meets. The queries are real and no part of it.
+neighbours nᵢ, x + Σ gᵢ·(nᵢ − x) with normal gᵢ, at the distance from the mean of all that x has, and normalised: it
+leaves the seed only in directions in which real texts differ. So the local intrinsic dimension stays that of texts;
+noise in all directions would raise it to hundreds, as no index ever meets. The queries are real and no part of it.
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,12 +25,49 @@ from nlp_service.settings import Settings
 
 NEIGHBOURS = 64
 STRENGTH = 0.2
-"""Standard deviation of gᵢ: the local intrinsic dimension of 100,000 such vectors is then 23; that of the seeds is 29, but
-these are few and far apart."""
+"""Standard deviation of gᵢ: the local intrinsic dimension of 100,000 such vectors is then 23; that of the seeds is 29,
+but these are few and far apart."""
 CHUNK = 64
 BLOCK = 20_000
+TOP = 10
 Vectors = NDArray[np.float32]
 Side = Literal["query", "passage"]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What methods are compared on: vectors in a file, queries, and the rows of their TOP nearest."""
+
+    file: Path
+    queries: Vectors
+    truth: NDArray[np.int64]
+
+    @property
+    def vectors(self) -> Vectors:
+        """All vectors, mapped, shape (count, dimension)."""
+        mapped: Vectors = np.load(self.file, mmap_mode="r")
+        return mapped
+
+
+def make_corpus(seeds: "Seeds", count: int, queries: int, folder: Path) -> Corpus:
+    """Synthesise `count` vectors into a file in `folder`, and search them exactly."""
+    file = folder / "vectors.npy"
+    asked = seeds.queries[np.linspace(0, len(seeds.queries) - 1, min(queries, len(seeds.queries))).astype(int)]
+    mapped = np.lib.format.open_memmap(file, "w+", np.float32, (count, asked.shape[1]))
+    rows, cosines = np.empty((len(asked), 0), np.int64), np.empty((len(asked), 0), np.float32)
+    with progress() as bar:
+        task = bar.add_task("向量 · vectors", total=count)
+        start = 0
+        for block in synthesise(seeds.passages, count, np.random.default_rng(1)):
+            mapped[start : start + len(block)] = block
+            found, places = faiss.knn(asked, block, min(TOP, len(block)), faiss.METRIC_INNER_PRODUCT)
+            rows, cosines = np.hstack([rows, places + start]), np.hstack([cosines, found])
+            best = np.argsort(-cosines, axis=1, kind="stable")[:, :TOP]
+            rows, cosines = np.take_along_axis(rows, best, 1), np.take_along_axis(cosines, best, 1)
+            start += len(block)
+            bar.advance(task, len(block))
+    mapped.flush()
+    return Corpus(file, asked, rows)
 
 
 @dataclass(frozen=True)
@@ -49,7 +87,8 @@ def read_seeds(settings: Settings) -> Seeds:
         cache.mkdir(parents=True, exist_ok=True)
 
         def encoded(side: Side, texts: list[str]) -> Vectors:
-            file = cache / f"{encoder.bundle.fingerprint[:12]}-{side}-{len(texts)}.npy"
+            content = hashlib.sha256("\n".join(texts).encode()).hexdigest()
+            file = cache / f"{side}-{encoder.bundle.fingerprint[:12]}-{content[:12]}.npy"
             if not file.exists():
                 np.save(file, _encode(lambda chunk: encoder.encode(chunk, side), texts, side))
             stored: Vectors = np.load(file)
@@ -81,13 +120,12 @@ def _rows(folder: Path) -> Iterator[dict[str, object]]:
         yield from (json.loads(line) for line in file.read_text("utf-8").splitlines())
 
 
-def synthesise(seeds: Vectors, count: int, rng: np.random.Generator) -> Vectors:
-    """`count` normalised vectors around the seeds, shape (count, dimension), in random order."""
+def synthesise(seeds: Vectors, count: int, rng: np.random.Generator) -> Iterator[Vectors]:
+    """`count` normalised vectors around the seeds in random order, in blocks of shape (vectors, dimension)."""
     neighbours = _neighbours(seeds)
     mean = seeds.mean(axis=0)
     own = seeds - mean
     lengths = np.linalg.norm(own, axis=1, keepdims=True)
-    vectors = np.empty((count, seeds.shape[1]), dtype=np.float32)
     for start in range(0, count, BLOCK):
         rows = rng.integers(len(seeds), size=min(BLOCK, count - start))
         weights = rng.normal(scale=STRENGTH, size=(len(rows), NEIGHBOURS)).astype(np.float32)
@@ -95,8 +133,7 @@ def synthesise(seeds: Vectors, count: int, rng: np.random.Generator) -> Vectors:
         columns = np.concatenate([rows[:, None], neighbours[rows]], axis=1)
         bounds = np.arange(0, columns.size + 1, columns.shape[1])
         mixing = csr_array((weights.ravel(), columns.ravel(), bounds), shape=(len(rows), len(seeds)))
-        vectors[start : start + len(rows)] = normalise(mean + lengths[rows] * normalise(mixing @ own))
-    return vectors
+        yield normalise(mean + lengths[rows] * normalise(mixing @ own))
 
 
 def local_dimension(vectors: Vectors, sample: Vectors, k: int = 20) -> float:

@@ -32,7 +32,6 @@ def main() -> None:
     with open_engine(settings) as engine, open_knowledge(settings, engine) as knowledge:
         show_reviews(engine, reviews)
         show_feedback(engine)
-        knowledge.search.rebuild()
         show_search(engine, knowledge.search)
 
 

@@ -1,7 +1,7 @@
 """The service as an ASGI application."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import structlog
@@ -14,6 +14,7 @@ from nlp_service.api import (
     classify,
     embeddings,
     feedback,
+    frequent,
     health,
     knowledge,
     models,
@@ -27,16 +28,11 @@ from nlp_service.api import (
 from nlp_service.api.metrics import EncoderMetrics
 from nlp_service.api.middleware import BodyLimits, RequestContext
 from nlp_service.errors import ServiceError
-from nlp_service.feedback.drafts import TicketDrafts
-from nlp_service.feedback.store import FeedbackStore
-from nlp_service.inference.encoder import Vectors
 from nlp_service.inference.engine import Engine
 from nlp_service.inference.live import LiveEngine, keep_engine
 from nlp_service.knowledge.needs_review import NeedsReview
 from nlp_service.knowledge.points import PointAmounts, Points
-from nlp_service.knowledge.relevance import relevance_of
-from nlp_service.knowledge.search import KnowledgeSearch
-from nlp_service.knowledge.store import ArticleStore
+from nlp_service.knowledge.searches import Searches
 from nlp_service.knowledge.votes import ArticleVotes
 from nlp_service.knowledge.workflow import ReviewWorkflow
 from nlp_service.logs import configure_logs
@@ -62,21 +58,21 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
         live = await run_in_threadpool(_start, configured, engine)
         watch = None
         try:
-            database = await run_in_threadpool(_open, app, configured, live)
+            await run_in_threadpool(_open, app, configured, live)
             app.state.health_limiter = CapacityLimiter(2)  # health checks do not queue behind other requests
             if engine is None and configured.watch_models:
                 watch = asyncio.create_task(_follow(live))
             yield
-            database.close()
         finally:
             if watch is not None:
                 watch.cancel()
             if engine is None:
-                live.close()
+                await run_in_threadpool(live.close)
+            await run_in_threadpool(_close, app)
 
     app = FastAPI(title="nlp-service", version=__version__, description=DESCRIPTION, lifespan=lifespan)
-    # Votes come before knowledge: /leaderboard would else be read as the number of an article.
-    knowing = (search, votes, workflow, knowledge, feedback, subjects)
+    # Votes and frequent problems come before knowledge: /leaderboard would else be read as the number of an article.
+    knowing = (search, votes, frequent, workflow, knowledge, feedback, subjects)
     for module in (sentiment, classify, *knowing, embeddings, models, health):
         app.include_router(module.router)
     problems.install(app)
@@ -119,36 +115,30 @@ def _amounts(settings: Settings) -> PointAmounts:
     return PointAmounts(settings.points_approved, settings.points_review, settings.points_helpful)
 
 
-def _open(app: FastAPI, settings: Settings, live: LiveEngine) -> Database:
-    database = Database(settings.resolved_database_url)
+def _open(app: FastAPI, settings: Settings, live: LiveEngine) -> None:
+    app.state.database = database = Database(settings.resolved_database_url)
     database.migrate()
-    with live.lease() as engine:
-        model = engine.search_model
-        versions = {task: head.bundle.version for task, head in engine.heads.items()}
-
-    def encode_passages(texts: Sequence[str]) -> Vectors:
-        with live.lease() as engine:
-            return engine.encode_passages(texts)
-
-    articles = KnowledgeSearch(
-        database,
-        encode_passages,
-        model.fingerprint,
-        model.dimension,
-        settings.search_statuses,
-        relevance_of(model.relevance),
-    )
-    articles.rebuild()
     terms("预热 · warm up")
-    app.state.database = database
-    app.state.store = ArticleStore(database, encode_passages, model.fingerprint)
-    app.state.feedback = FeedbackStore(database, feedback.counted_analyse(live), encode_passages, model.fingerprint)
-    app.state.drafts = TicketDrafts(database, app.state.store)
+    app.state.searches = searches = Searches(database, settings.index_dir, settings.search_statuses)
+    with live.lease() as engine:
+        searches.start(engine)
+        records, model = len(searches.of(engine)), engine.search_model
+        versions = {task: head.bundle.version for task, head in engine.heads.items()}
+    live.index = searches
+    app.state.analyse = feedback.counted_analyse(live)
     app.state.workflow = ReviewWorkflow(database)
     app.state.votes = ArticleVotes(database)
     app.state.points = Points(database, _amounts(settings))
     app.state.needs_review = NeedsReview(database, settings.stale_days)
-    app.state.search = articles
     app.state.live = live
-    log.info("ready", articles=len(articles), search=model.version, **versions)
-    return database
+    log.info("ready", records=records, search=model.version, **versions)
+
+
+def _close(app: FastAPI) -> None:
+    """Close what was opened, also when the start failed half-way."""
+    searches: Searches | None = getattr(app.state, "searches", None)
+    database: Database | None = getattr(app.state, "database", None)
+    if searches is not None:
+        searches.close()
+    if database is not None:
+        database.close()

@@ -67,6 +67,11 @@ class Settings(BaseSettings):
         """Runtime bundles that the service loads."""
         return self.var_dir / "bundles"
 
+    @property
+    def index_dir(self) -> Path:
+        """Snapshots of the search indexes."""
+        return self.var_dir / "index"
+
     @cached_property
     def resolved_database_url(self) -> str:
         """The database URL with its default filled in."""

@@ -15,6 +15,7 @@ from nlp_service.inference.release import (
     ENCODERS,
     HEADS,
     RELEASE_FILE,
+    SEARCH,
     Parts,
     encoder_folder,
     head_folder,
@@ -98,6 +99,13 @@ def promote(bundles: Path, task: Task, folder: Path) -> None:
     """Let the head in `folder` serve for `task`."""
     parts: Parts = {task: folder.relative_to(bundles).as_posix()}
     write_release(bundles, read_release(bundles).changed("promote", task, parts))
+
+
+def promote_search(bundles: Path) -> None:
+    """Let the encoder that the head for tickets reads serve for search as well: another one, and a real one."""
+    encoder = read_bundle(serving_head(bundles, "classify"), HeadBundle).encoder
+    parts: Parts = {SEARCH: encoder_folder(encoder.name, encoder.fingerprint)}
+    write_release(bundles, read_release(bundles).changed("promote", SEARCH, parts))
 
 
 def wait_for_closing() -> None:

@@ -10,9 +10,12 @@ from nlp_service.feedback.drafts import TicketDrafts
 from nlp_service.feedback.store import FeedbackStore
 from nlp_service.inference.engine import Engine
 from nlp_service.inference.live import LiveEngine
+from nlp_service.knowledge.duplicates import Duplicates
+from nlp_service.knowledge.frequent import FrequentProblems
 from nlp_service.knowledge.needs_review import NeedsReview
 from nlp_service.knowledge.points import Points
 from nlp_service.knowledge.search import KnowledgeSearch
+from nlp_service.knowledge.searches import Searches
 from nlp_service.knowledge.store import ArticleStore
 from nlp_service.knowledge.votes import ArticleVotes
 from nlp_service.knowledge.workflow import ReviewWorkflow
@@ -36,11 +39,6 @@ def _live(request: Request) -> LiveEngine:
     return live
 
 
-def _store(request: Request) -> ArticleStore:
-    store: ArticleStore = request.app.state.store
-    return store
-
-
 def _workflow(request: Request) -> ReviewWorkflow:
     workflow: ReviewWorkflow = request.app.state.workflow
     return workflow
@@ -61,30 +59,49 @@ def _needs_review(request: Request) -> NeedsReview:
     return needs_review
 
 
-def _feedback(request: Request) -> FeedbackStore:
-    feedback: FeedbackStore = request.app.state.feedback
-    return feedback
-
-
-def _drafts(request: Request) -> TicketDrafts:
-    drafts: TicketDrafts = request.app.state.drafts
-    return drafts
-
-
-def _search(request: Request) -> KnowledgeSearch:
-    search: KnowledgeSearch = request.app.state.search
-    return search
-
-
 EngineDep = Annotated[Engine, Depends(_engine)]
 """The engine that answers this request, whatever is loaded meanwhile."""
 LiveEngineDep = Annotated[LiveEngine, Depends(_live)]
+
+
+def _search(request: Request, engine: EngineDep) -> KnowledgeSearch:
+    searches: Searches = request.app.state.searches
+    return searches.of(engine)
+
+
+def _store(request: Request, engine: EngineDep) -> ArticleStore:
+    return ArticleStore(request.app.state.database, engine.encode_passages, engine.search_model.fingerprint)
+
+
 StoreDep = Annotated[ArticleStore, Depends(_store)]
+"""Stores vectors of the request's engine."""
 SearchDep = Annotated[KnowledgeSearch, Depends(_search)]
+"""Searches among vectors of the request's engine."""
+
+
+def _feedback(request: Request, engine: EngineDep) -> FeedbackStore:
+    state = request.app.state
+    return FeedbackStore(state.database, state.analyse, engine.encode_passages, engine.search_model.fingerprint)
+
+
+def _duplicates(request: Request, search: SearchDep) -> Duplicates:
+    return Duplicates(request.app.state.database, search)
+
+
+def _frequent(request: Request, search: SearchDep, engine: EngineDep) -> FrequentProblems:
+    return FrequentProblems(request.app.state.database, search, lambda text: engine.encode_query(text).result())
+
+
+def _drafts(request: Request, store: StoreDep) -> TicketDrafts:
+    return TicketDrafts(request.app.state.database, store)
+
+
 WorkflowDep = Annotated[ReviewWorkflow, Depends(_workflow)]
 VotesDep = Annotated[ArticleVotes, Depends(_votes)]
 PointsDep = Annotated[Points, Depends(_points)]
 FeedbackDep = Annotated[FeedbackStore, Depends(_feedback)]
+DuplicatesDep = Annotated[Duplicates, Depends(_duplicates)]
+FrequentDep = Annotated[FrequentProblems, Depends(_frequent)]
 DraftsDep = Annotated[TicketDrafts, Depends(_drafts)]
 NeedsReviewDep = Annotated[NeedsReview, Depends(_needs_review)]
 

@@ -7,8 +7,8 @@ import structlog
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from nlp_service.api.deps import PROBLEM, PROBLEMS, DraftsDep, EngineDep, FeedbackDep
-from nlp_service.api.fields import MAX_TEXTS, Request
+from nlp_service.api.deps import PROBLEM, PROBLEMS, DraftsDep, DuplicatesDep, EngineDep, FeedbackDep
+from nlp_service.api.fields import MAX_TEXTS, Probability, Request
 from nlp_service.api.knowledge import INVALID, MAX_ID
 from nlp_service.api.metrics import ANSWERS
 from nlp_service.api.reports import check_reports
@@ -20,7 +20,8 @@ from nlp_service.feedback.selection import Selection
 from nlp_service.inference.engine import Engine
 from nlp_service.inference.live import LiveEngine
 from nlp_service.knowledge.article import ArticlePublic, Person, Solution, Title
-from nlp_service.storage.tables import FeedbackKind, FeedbackStatus
+from nlp_service.knowledge.duplicates import Duplicate
+from nlp_service.storage.tables import Feedback, FeedbackKind, FeedbackStatus
 
 router = APIRouter(prefix="/v1/feedback", tags=["feedback"])
 log = structlog.get_logger()
@@ -57,13 +58,38 @@ class FeedbackRequest(BaseModel):
     )
 
 
+class DuplicateOut(BaseModel):
+    """A ticket that tells the same matter."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    external_id: str | None
+    status: FeedbackStatus
+    score: Annotated[Probability, Field(description="probability that both tell the same matter")]
+
+
+class TakenInResult(FeedbackResult):
+    """What a ticket or review is taken for, and which tickets it repeats."""
+
+    duplicates: Annotated[
+        list[DuplicateOut], Field(description="earlier tickets that it repeats, at most 5, the best first")
+    ]
+
+
 class FeedbackResponse(BaseModel):
     """What became of the items, and one result for each, in the order of the request."""
 
     created: int
     updated: int
     unchanged: int
-    results: list[FeedbackResult]
+    results: list[TakenInResult]
+
+
+class DuplicateList(BaseModel):
+    """The tickets that tell the same matter, at most 5, the best first; none for a review."""
+
+    duplicates: list[DuplicateOut]
 
 
 class FeedbackPage(BaseModel):
@@ -103,11 +129,14 @@ class DraftRequest(Request):
 
 
 @router.post("", responses=PROBLEMS | TAKEN)
-def take_in(request: FeedbackRequest, store: FeedbackDep, engine: EngineDep) -> FeedbackResponse:
+def take_in(
+    request: FeedbackRequest, store: FeedbackDep, engine: EngineDep, duplicates: DuplicatesDep
+) -> FeedbackResponse:
     """接收工单与评价 · take in tickets and reviews, up to 256; all of them or none.
 
     An item whose external_id is known updates what is stored: fields that are not given stay, and the same again
-    changes nothing. Personal data in texts is masked before anything else is done with them.
+    changes nothing. Personal data in texts is masked before anything else is done with them. A ticket names the open
+    and solved ones that it repeats, also those that stand before it in the same call.
     """
     check_reports([item.reported_as for item in request.items], engine, "items")
     taken = store.take_in(request.items)
@@ -116,7 +145,10 @@ def take_in(request: FeedbackRequest, store: FeedbackDep, engine: EngineDep) -> 
         created=taken.created,
         updated=taken.updated,
         unchanged=taken.unchanged,
-        results=[result_of(record, threshold) for record in taken.records],
+        results=[
+            _taken_in(record, threshold, repeated)
+            for record, repeated in zip(taken.records, duplicates.earlier(taken.records), strict=True)
+        ],
     )
 
 
@@ -133,6 +165,13 @@ def list_feedback(query: Annotated[ListQuery, Query()], store: FeedbackDep, engi
 def read(feedback_id: FeedbackId, store: FeedbackDep, engine: EngineDep) -> FeedbackPublic:
     """查看工单或评价 · read a ticket or review."""
     return public_of(store.get(feedback_id), _threshold(engine))
+
+
+@router.get("/{feedback_id}/duplicates", responses=INVALID | NOT_FOUND)
+def list_duplicates(feedback_id: FeedbackId, store: FeedbackDep, duplicates: DuplicatesDep) -> DuplicateList:
+    """重复的工单 · the open and solved tickets that tell the same matter, earlier and later ones."""
+    found = duplicates.of(store.get(feedback_id))
+    return DuplicateList(duplicates=[DuplicateOut.model_validate(one) for one in found])
 
 
 @router.post("/{feedback_id}/resolve", responses=PROBLEMS | NOT_FOUND | STATE)
@@ -171,6 +210,11 @@ def counted_analyse(live: LiveEngine) -> Analyse:
         return analyses
 
     return analyse_texts
+
+
+def _taken_in(record: Feedback, review_threshold: float, repeated: Sequence[Duplicate]) -> TakenInResult:
+    duplicates = [DuplicateOut.model_validate(one) for one in repeated]
+    return TakenInResult(**result_of(record, review_threshold).model_dump(), duplicates=duplicates)
 
 
 def _threshold(engine: Engine) -> float:

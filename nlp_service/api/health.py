@@ -13,6 +13,7 @@ from nlp_service.api.deps import PROBLEM, ModelInfo
 from nlp_service.api.metrics import ARTICLES
 from nlp_service.api.problems import problem
 from nlp_service.inference.live import LiveEngine
+from nlp_service.knowledge.search import Degraded
 from nlp_service.knowledge.store import count_articles
 
 router = APIRouter(tags=["operations"])
@@ -30,6 +31,8 @@ class Readiness(BaseModel):
     status: Literal["ready"] = "ready"
     models: list[ModelInfo]
     articles: int
+    degraded: Degraded | None = None
+    """`rebuilding`: requests are answered, though not all records are in the indexes yet."""
 
 
 @router.get("/livez")
@@ -48,13 +51,14 @@ async def readyz(request: Request) -> Readiness | Response:
         alive = engine.alive
         models = [ModelInfo(name=task, version=head.bundle.version) for task, head in engine.heads.items()]
         models.append(ModelInfo(name=engine.search_model.name, version=engine.search_model.version))
+        degraded = request.app.state.searches.of(engine).degraded
     if not alive:
         return problem(503, "编码器已停止 · an encoder has stopped")
     try:
         articles = await anyio.to_thread.run_sync(_count_articles, request, limiter=request.app.state.health_limiter)
     except Exception as error:  # noqa: BLE001 - whatever is wrong with the database, the service is not ready
         return problem(503, f"数据库不可用 · the database does not answer ({type(error).__name__})")
-    return Readiness(models=models, articles=articles)
+    return Readiness(models=models, articles=articles, degraded=degraded)
 
 
 @router.get("/metrics", response_class=Response)

@@ -16,7 +16,7 @@ from nlp_service.knowledge.closest import Closest, closest_sentences
 from nlp_service.knowledge.facets import Filters
 from nlp_service.knowledge.keys import Kind
 from nlp_service.knowledge.relevance import Mode
-from nlp_service.knowledge.search import Context, Hit
+from nlp_service.knowledge.search import Context, Degraded, Hit
 from nlp_service.storage.tables import ArticleStatus
 
 router = APIRouter(tags=["search"])
@@ -121,6 +121,10 @@ class SearchResponse(BaseModel):
 
     hits: list[SearchHit]
     took_ms: float
+    degraded: Annotated[
+        Degraded | None,
+        Field(description="`rebuilding`: not all records are in the indexes yet; some are found by their words alone"),
+    ] = None
 
 
 @router.post("/v1/search", responses=PROBLEMS)
@@ -130,6 +134,7 @@ async def search(request: SearchRequest, engine: EngineDep, knowledge: SearchDep
     vector = None
     if request.mode != "lexical":
         vector = normalise(await asyncio.wrap_future(engine.encode_query(request.query)))
+    degraded = knowledge.degraded
     hits = await asyncio.to_thread(
         knowledge.search,
         request.query,
@@ -148,6 +153,7 @@ async def search(request: SearchRequest, engine: EngineDep, knowledge: SearchDep
     return SearchResponse(
         hits=[_public(hit, similar) for hit, similar in zip(hits, closest, strict=True)],
         took_ms=round((time.perf_counter() - started) * 1000, 2),
+        degraded=degraded,
     )
 
 

@@ -42,7 +42,6 @@ def evaluate_search(
         check_folder(report)
     settings = Settings()
     with open_engine(settings) as engine, open_knowledge(settings, engine) as knowledge:
-        knowledge.search.rebuild()
         _check_known(questions, knowledge)
         found = {chosen: _measure(questions, chosen, engine, knowledge) for chosen in ((mode,) if mode else MODES)}
     _print(found, misses)

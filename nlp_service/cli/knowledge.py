@@ -116,12 +116,11 @@ def export_articles(
 
 @app.command("rebuild")
 def rebuild() -> None:
-    """重算缺失的向量并试建索引 · compute missing vectors and build both indexes from the database."""
+    """重算缺失的向量,重建索引并存快照 · compute missing vectors, build the indexes anew and save a snapshot of them."""
     settings = Settings()
     with open_engine(settings) as engine, open_knowledge(settings, engine) as knowledge, progress() as bar:
         task = bar.add_task("重建索引 · rebuilding", total=None)
-        knowledge.search.rebuild(lambda done, total: bar.update(task, completed=done, total=total))
-        count = len(knowledge.search)
+        count = knowledge.rebuild(lambda done, total: bar.update(task, completed=done, total=total))
     console.print(f"[green]✓[/green] {count:,} 篇已索引 · articles indexed")
 
 

@@ -6,7 +6,7 @@ import typer
 from rich.markup import escape
 
 from nlp_service import __version__
-from nlp_service.cli import analyze, evaluation, feedback, knowledge, models, search, serve
+from nlp_service.cli import analyze, evaluation, feedback, frequent, knowledge, models, search, serve
 from nlp_service.cli.console import console
 from nlp_service.errors import ServiceError
 
@@ -19,6 +19,7 @@ app.command("serve")(serve.serve)
 app.command("analyze")(analyze.analyze)
 app.command("search")(search.search)
 knowledge.app.command("evaluate")(evaluation.evaluate_search)
+knowledge.app.command("frequent")(frequent.frequent_problems)
 app.add_typer(knowledge.app, name="kb")
 app.add_typer(feedback.app, name="feedback")
 app.add_typer(models.app, name="models")

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import cached_property
 
 from nlp_service.inference.engine import Engine
-from nlp_service.knowledge.relevance import relevance_of
+from nlp_service.knowledge.followed import Progress
 from nlp_service.knowledge.search import KnowledgeSearch
+from nlp_service.knowledge.searches import Searches
 from nlp_service.knowledge.store import ArticleStore
 from nlp_service.settings import Settings
 from nlp_service.storage.database import Database
@@ -22,31 +23,30 @@ def open_engine(settings: Settings) -> Iterator[Engine]:
         engine.close()
 
 
-@dataclass(frozen=True)
 class Knowledge:
     """Articles and their search."""
 
-    store: ArticleStore
-    search: KnowledgeSearch
+    def __init__(self, database: Database, engine: Engine, searches: Searches) -> None:
+        self.store = ArticleStore(database, engine.encode_passages, engine.search_model.fingerprint)
+        self._engine = engine
+        self._searches = searches
+
+    @cached_property
+    def search(self) -> KnowledgeSearch:
+        """Opened from the newest snapshot when it is first needed, or built."""
+        return self._searches.load(self._engine)
+
+    def rebuild(self, progress: Progress) -> int:
+        """Build the indexes anew and save a snapshot; gives the number of records."""
+        return self._searches.rebuild(self._engine, progress)
 
 
 @contextmanager
 def open_knowledge(settings: Settings, engine: Engine) -> Iterator[Knowledge]:
-    """The knowledge base; its indexes are empty until `search.rebuild`."""
+    """The knowledge base."""
     database = Database(settings.resolved_database_url)
     database.migrate()
-    model = engine.search_model
     try:
-        yield Knowledge(
-            ArticleStore(database, engine.encode_passages, model.fingerprint),
-            KnowledgeSearch(
-                database,
-                engine.encode_passages,
-                model.fingerprint,
-                model.dimension,
-                settings.search_statuses,
-                relevance_of(model.relevance),
-            ),
-        )
+        yield Knowledge(database, engine, Searches(database, settings.index_dir, settings.search_statuses))
     finally:
         database.close()

@@ -25,7 +25,6 @@ def search(
     check_text(query, field="query")
     settings = Settings()
     with open_engine(settings) as engine, open_knowledge(settings, engine) as knowledge:
-        knowledge.search.rebuild()
         vector = None if mode == "lexical" else normalise(engine.encode_query(query).result())
         filters = Filters(product=frozenset(product) if product else None)
         hits = knowledge.search.search(query, vector, top_k=top_k, mode=mode, filters=filters, min_score=min_score)

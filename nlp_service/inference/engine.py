@@ -54,8 +54,7 @@ class Engine:
     ) -> "Engine":
         """Load, verify and warm up what the release names; raises BundleError.
 
-        Encoders that `previous` has loaded are shared with it. Its search encoder is kept whatever the release says:
-        the index holds vectors of that one, so another takes effect at the next start.
+        Encoders that `previous` has loaded are shared with it.
         """
         release = read_release(bundles)
         known = previous.batchers if previous else {}
@@ -70,7 +69,7 @@ class Engine:
 
         try:
             folder = bundles / _part(release, SEARCH)
-            search = previous.search if previous else batcher(folder, read_bundle(folder, EncoderBundle).fingerprint)
+            search = batcher(folder, read_bundle(folder, EncoderBundle).fingerprint)
             heads: dict[Task, Head] = {}
             used: dict[str, Batcher] = {}
             for task in TASKS:
@@ -87,6 +86,14 @@ class Engine:
                 started.close()
             raise
         return cls(search, used, heads)
+
+    def sharing(self, other: "Engine") -> "Engine":
+        """What answers as this one does, and has the encoders of the other one as well, for `load` to share."""
+        return Engine(self.search, {**other.batchers, **self._batchers}, self.heads)
+
+    def searching_with(self, search: Batcher) -> "Engine":
+        """The same heads with another search encoder."""
+        return Engine(search, self._batchers, self.heads)
 
     @property
     def batchers(self) -> dict[str, Batcher]:
@@ -161,7 +168,7 @@ class Engine:
 
     def encode_passages(self, texts: Sequence[str]) -> Vectors:
         """Normalised vectors of articles, shape (texts, dimension)."""
-        return normalise(self.search.encode(texts, "passage"))
+        return encode_passages(self.search, texts)
 
     @property
     def alive(self) -> bool:
@@ -173,6 +180,11 @@ class Engine:
         for batcher in self.batchers.values():
             if batcher not in keep:
                 batcher.close()
+
+
+def encode_passages(search: Batcher, texts: Sequence[str]) -> Vectors:
+    """Normalised vectors of articles by a search encoder, shape (texts, dimension)."""
+    return normalise(search.encode(texts, "passage"))
 
 
 class Observe(Protocol):

@@ -1,46 +1,62 @@
-"""The indexes of one process over all records: vectors, terms and facets, changed and saved together."""
+"""The text indexes of one process over all records: terms and facets, changed and saved together."""
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nlp_service.errors import IndexDamaged
 from nlp_service.knowledge.documents import Document
-from nlp_service.knowledge.facets import FacetIndex
-from nlp_service.knowledge.index.protocol import VectorIndex
+from nlp_service.knowledge.facets import FacetIndex, Filters
+from nlp_service.knowledge.index.protocol import Keys
 from nlp_service.knowledge.lexical_index import LexicalIndex
-from nlp_service.text.segmentation import terms
 
-PARTS = ("vectors", "terms", "facets")
+TERMS, FACETS = "terms", "facets"
 
 
-class Indexes:
-    """Not safe for use by several threads at once."""
+class TextIndexes:
+    """What is found without an encoder. Not safe for use by several threads at once."""
 
-    def __init__(self, vectors: VectorIndex, lexical: LexicalIndex, facets: FacetIndex) -> None:
-        self.vectors = vectors
-        self.lexical = lexical
-        self.facets = facets
+    def __init__(self, lexical: LexicalIndex | None = None, facets: FacetIndex | None = None) -> None:
+        self.lexical = lexical or LexicalIndex()
+        self.facets = facets or FacetIndex()
 
     def __len__(self) -> int:
         return len(self.facets)
 
-    def put(self, documents: Sequence[Document], vectors: NDArray[np.float32]) -> None:
-        """Add records with their vectors, shape (documents, dimension), or replace them."""
-        self.vectors.put([document.key for document in documents], vectors)
-        for document in documents:
-            self.lexical.put(document.key, terms(document.text))
+    @property
+    def keys(self) -> Keys:
+        """Those of all records, ascending."""
+        return np.flatnonzero(self.facets.match(Filters(), None))
+
+    def put(self, documents: Iterable[tuple[Document, Sequence[str]]]) -> None:
+        """Add records with the terms of their texts, or replace them."""
+        for document, terms in documents:
+            self.lexical.put(document.key, terms)
             self.facets.put(document.key, document.facets)
 
     def remove(self, keys: Sequence[int]) -> None:
         """Take records out; unknown ones are ignored."""
-        self.vectors.remove(keys)
         self.lexical.remove(keys)
         self.facets.remove(keys)
 
+    def copy(self) -> "TextIndexes":
+        """The same records at this moment, to be saved while these indexes go on."""
+        return TextIndexes(self.lexical.copy(), copy.deepcopy(self.facets))
+
     def save(self, folder: Path) -> None:
         """Write everything into an existing, empty folder."""
-        for name, save in zip(PARTS, (self.vectors.save, self.lexical.save, self.facets.save), strict=True):
+        for name, part in ((TERMS, self.lexical), (FACETS, self.facets)):
             (folder / name).mkdir()
-            save(folder / name)
+            part.save(folder / name)
+
+    @classmethod
+    def open(cls, folder: Path) -> "TextIndexes":
+        """What `save` wrote, mapped where it can be; raises IndexDamaged."""
+        opened = cls(LexicalIndex.open(folder / TERMS), FacetIndex.open(folder / FACETS))
+        if len(opened.lexical) != len(opened.facets):
+            raise IndexDamaged(
+                f"词项与属性条数不符 · {len(opened.lexical)} records with terms, {len(opened.facets)} with facets"
+            )
+        return opened

@@ -159,6 +159,15 @@ class LexicalIndex:
                 one[touched] = 0.0
         return LexicalScores(np.frombuffer(self._keys, np.int64).copy(), self._slot_of, total, best_possible)
 
+    def copy(self) -> "LexicalIndex":
+        """The same documents at this moment, to be saved while this index goes on; what is packed is not copied."""
+        other = object.__new__(LexicalIndex)
+        other.__dict__.update(self.__dict__)
+        other._recent = {term: postings[:] for term, postings in self._recent.items()}
+        other._keys, other._lengths, other._slot_of = self._keys[:], self._lengths[:], self._slot_of.copy()
+        other._forget()
+        return other
+
     def save(self, folder: Path) -> None:
         """Write everything into an existing folder; no terms of removed documents are written."""
         self._compact()

@@ -4,33 +4,35 @@ The database is the truth. Each process holds indexes of its own, and before eve
 changes; so a search sees every change that was committed before it began, in any process.
 """
 
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy.orm import Session
 
 from nlp_service.knowledge.documents import Document
-from nlp_service.knowledge.facets import FacetIndex, Filters
+from nlp_service.knowledge.facets import Filters
+from nlp_service.knowledge.followed import FollowedIndexes, Progress
 from nlp_service.knowledge.highlight import Highlight, highlights
-from nlp_service.knowledge.index.faiss_index import FaissIndex
-from nlp_service.knowledge.indexes import Indexes
-from nlp_service.knowledge.keys import Kind, Mask, key_of, record_of
-from nlp_service.knowledge.lexical_index import LexicalIndex, LexicalScores
+from nlp_service.knowledge.keys import Kind, Mask, record_of
+from nlp_service.knowledge.lexical_index import LexicalScores
 from nlp_service.knowledge.query import alternatives
 from nlp_service.knowledge.relevance import Mode, Relevance
-from nlp_service.knowledge.sources import SOURCES, Source
+from nlp_service.knowledge.sources import SOURCES
+from nlp_service.knowledge.space import VectorSpace
 from nlp_service.knowledge.store import EncodePassages
 from nlp_service.storage.database import Database
 from nlp_service.text.segmentation import terms
 
 CANDIDATES = 100
-LOAD_CHUNK = 256
-SAME_PRODUCT, SAME_MODULE = 1.0, 0.5
-"""Added to the strength of what belongs to the asker's product or module, in logits."""
+MANY_MISSING = 0.1
+"""While a larger share of the records lacks its vector, words alone decide: else those few with one would lead."""
+SAME_PRODUCT, SAME_MODULE = 3.0, 1.5
+"""Added to the strength, in logits, of what belongs to the asker's product or module: other products rarely answer."""
 Vector = NDArray[np.float32]
+Degraded = Literal["rebuilding"]
+"""Not every record is in every index yet."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ NOWHERE = Context()
 
 
 class KnowledgeSearch:
-    """The indexes of this process. May be used by several threads."""
+    """Searches with the vectors of one encoder. May be used by several threads."""
 
     def __init__(
         self,
@@ -65,44 +67,34 @@ class KnowledgeSearch:
         dimension: int,
         statuses: Sequence[str],
         relevance: Relevance,
+        indexes: FollowedIndexes | None = None,
     ) -> None:
+        """The space of the encoder must be added to `indexes` that are given; others are made, with it."""
         self._database = database
-        self._encode = encode
-        self._fingerprint = encoder_fingerprint
-        self._dimension = dimension
+        self.space = VectorSpace(database, encode, encoder_fingerprint, dimension)
         self._default_statuses = frozenset(statuses) | {"solved"}
         self._relevance = relevance
-        self._lock = threading.RLock()
-        self._seen: dict[Kind, int] = {}
-        self._reset()
+        self._indexes = indexes or FollowedIndexes(database)
+        if indexes is None:
+            self._indexes.add(self.space, None)
 
     def __len__(self) -> int:
-        return len(self._indexes)
+        return len(self._indexes.text)
 
-    def rebuild(self, progress: Callable[[int, int], None] | None = None) -> None:
+    @property
+    def degraded(self) -> Degraded | None:
+        """Whether some records are not yet read, or can only be found by their words."""
+        return "rebuilding" if self._indexes.building or self.space.missing else None
+
+    def rebuild(self, progress: Progress | None = None) -> None:
         """Build the indexes anew from the database; `progress` gets (done, total)."""
-        with self._lock, self._database.read() as session:
-            self._reset()
-            self._seen = {source.kind: source.last_change(session) for source in SOURCES}
-            everything = [(source, source.numbers(session)) for source in SOURCES]
-            total, done = sum(len(numbers) for _, numbers in everything), 0
-            for source, numbers in everything:
-                for some in _chunks(numbers):
-                    self._load(session, source, some)
-                    done += len(some)
-                    if progress is not None:
-                        progress(done, total)
+        self._indexes.build(progress)
+        self._indexes.fill(self.space)
+        self._indexes.merge(self.space)
 
     def follow(self) -> None:
         """Apply the changes that were committed since the last call."""
-        with self._lock, self._database.read() as session:
-            for source in SOURCES:
-                last = source.last_change(session)
-                if last == self._seen[source.kind]:
-                    continue
-                for some in _chunks(source.changed_after(session, self._seen[source.kind])):
-                    self._load(session, source, some)
-                self._seen[source.kind] = last
+        self._indexes.follow()
 
     def search(
         self,
@@ -118,29 +110,45 @@ class KnowledgeSearch:
         """The best `top_k` records that answer with a probability of `min_score` or more; none is an answer, too.
 
         `vector` is the query's, normalised, shape (dimension,) or (1, dimension); a lexical search needs none.
+        While many records lack their vectors, every search is lexical.
         """
         if mode != "lexical" and vector is None:
             raise ValueError(f"{mode} search needs the query's vector")
         asked = list(dict.fromkeys(terms(query)))
         self.follow()
-        with self._lock:
+        with self._indexes.lock:
+            if len(self.space.missing) > MANY_MISSING * len(self):
+                mode = "lexical"
             ranked = self._ranked(asked, vector, max(CANDIDATES, top_k), mode, filters, context)
         chosen = [(key, score) for key, score in ranked[:top_k] if score >= min_score]
         return self._hits(chosen, asked)
+
+    def nearest(
+        self, vector: Vector, k: int, filters: Filters = NO_FILTERS, below: int | None = None
+    ) -> list[tuple[int, float]]:
+        """The `k` records nearest to a normalised vector, shape (dimension,), as (key, cosine), the best first.
+
+        Of any status unless the filters name one; of keys smaller than `below` when given.
+        """
+        self.follow()
+        with self._indexes.lock:
+            allowed = self._indexes.text.facets.match(filters, None)
+            return self.space.index.search(vector, k, allowed[:below])
 
     def _ranked(
         self, asked: Sequence[str], vector: Vector | None, depth: int, mode: Mode, filters: Filters, context: Context
     ) -> list[tuple[int, float]]:
         """Candidates with their probabilities, the best first, equal ones by key."""
-        allowed = self._indexes.facets.match(filters, self._default_statuses)
-        scores = self._indexes.lexical.scores(alternatives(asked)) if mode != "dense" else None
+        allowed = self._indexes.text.facets.match(filters, self._default_statuses)
+        scores = self._indexes.text.lexical.scores(alternatives(asked)) if mode != "dense" else None
         cosines = self._cosines(vector, depth, allowed, scores) if mode != "lexical" and vector is not None else {}
         found = dict.fromkeys(cosines)
         if scores is not None:
             found |= dict.fromkeys(key for key, _ in scores.best(depth, allowed))
         keys = list(found)
         shares = [0.0] * len(keys) if scores is None else scores.shares_of(keys)
-        strengths = self._relevance.strengths(mode, [cosines.get(key, 0.0) for key in keys], shares)
+        unknown = min(cosines.values(), default=0.0)  # of a record whose vector is still to be computed
+        strengths = self._relevance.strengths(mode, [cosines.get(key, unknown) for key in keys], shares)
         strengths = strengths + self._bonus(keys, context)
         probabilities = self._relevance.probabilities(mode, strengths)
         order = sorted(range(len(keys)), key=lambda place: (-strengths[place], keys[place]))
@@ -148,19 +156,19 @@ class KnowledgeSearch:
 
     def _cosines(self, vector: Vector, depth: int, allowed: Mask, scores: LexicalScores | None) -> dict[int, float]:
         """Of the nearest records, and of those that hold the query's terms although they are not among the nearest."""
-        nearest = dict(self._indexes.vectors.search(vector.reshape(-1), depth, allowed))
+        nearest = dict(self.space.index.search(vector.reshape(-1), depth, allowed))
         if scores is not None:
             others = [key for key, _ in scores.best(depth, allowed) if key not in nearest]
             if others:
                 only = np.zeros(max(others) + 1, bool)
                 only[others] = True
-                nearest |= dict(self._indexes.vectors.search(vector.reshape(-1), len(others), only))
+                nearest |= dict(self.space.index.search(vector.reshape(-1), len(others), only))
         return nearest
 
     def _bonus(self, keys: Sequence[int], context: Context) -> NDArray[np.float64]:
         bonus = np.zeros(len(keys))
         for place, key in enumerate(keys):
-            facets = self._indexes.facets.facets_of(key) if context != NOWHERE else None
+            facets = self._indexes.text.facets.facets_of(key) if context != NOWHERE else None
             if facets is not None:
                 bonus[place] += SAME_PRODUCT * (context.product is not None and facets.product == context.product)
                 bonus[place] += SAME_MODULE * (context.module is not None and facets.module == context.module)
@@ -183,30 +191,3 @@ class KnowledgeSearch:
             for key, score in ranked
             if key in documents
         ]
-
-    def _load(self, session: Session, source: Source, numbers: Sequence[int]) -> None:
-        documents = source.documents(session, numbers)
-        present = {document.id for document in documents}
-        self._indexes.remove([key_of(source.kind, number) for number in numbers if number not in present])
-        if documents:
-            self._indexes.put(documents, self._vectors_of(session, source, documents))
-
-    def _vectors_of(self, session: Session, source: Source, documents: Sequence[Document]) -> Vector:
-        known = source.stored_vectors(session, documents, self._fingerprint)
-        missing = [document for document in documents if document.id not in known]
-        if missing:
-            computed = self._encode([document.passage for document in missing])
-            new = {document.id: (document, vector) for document, vector in zip(missing, computed, strict=True)}
-            with self._database.write() as writing:
-                source.store_vectors(writing, new, self._fingerprint)
-            known |= {number: vector for number, (_, vector) in new.items()}
-        return np.stack([known[document.id] for document in documents])
-
-    def _reset(self) -> None:
-        self._indexes = Indexes(FaissIndex(self._dimension), LexicalIndex(), FacetIndex())
-        self._seen = {source.kind: 0 for source in SOURCES}
-
-
-def _chunks(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(numbers), LOAD_CHUNK):
-        yield numbers[start : start + LOAD_CHUNK]

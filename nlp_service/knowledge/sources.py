@@ -44,6 +44,10 @@ class Source:
         """The number of the last change; 0 before the first."""
         return session.scalar(select(func.max(self.change.sequence))) or 0
 
+    def mark_of(self, session: Session, sequence: int) -> int | None:
+        """The mark of a change, which no other change has; None when there is no such change."""
+        return session.scalar(select(self.change.mark).where(self.change.sequence == sequence))
+
     def changed_after(self, session: Session, sequence: int) -> Sequence[int]:
         """The records of the changes after that one; some may be gone."""
         changed = select(self.change.record_id).where(self.change.sequence > sequence).distinct()
@@ -65,12 +69,15 @@ class Source:
         return {number: np.frombuffer(blob, "<f4") for number, content, blob in rows if content == hashes[number]}
 
     def store_vectors(self, session: Session, vectors: dict[int, tuple[Document, Vector]], encoder: str) -> None:
-        """Keep vectors that had to be computed, so that the next start has them; records that are gone are skipped."""
-        present = set(session.scalars(select(self.record.id).where(self.record.id.in_(list(vectors)))))
-        for number in present:
-            document, vector = vectors[number]
-            content, blob = content_hash(document.passage), vector.astype("<f4").tobytes()
-            session.merge(self.vector(record_id=number, encoder=encoder, content=content, vector=blob))
+        """Keep vectors that had to be computed, so that the next start has them.
+
+        Records that are gone, or whose text has changed since the document was read, are skipped.
+        """
+        for present in self.documents(session, list(vectors)):
+            document, vector = vectors[present.id]
+            if present.passage == document.passage:
+                content, blob = content_hash(document.passage), vector.astype("<f4").tobytes()
+                session.merge(self.vector(record_id=present.id, encoder=encoder, content=content, vector=blob))
 
 
 ARTICLES = Source("article", Article, ArticleChange, ArticleVector, select(Article), article_document)

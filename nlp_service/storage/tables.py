@@ -1,5 +1,6 @@
 """Tables."""
 
+import secrets
 from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
@@ -160,6 +161,17 @@ class _Change:
 
     sequence: Mapped[int] = mapped_column(NUMBER, primary_key=True)
     record_id: Mapped[int] = mapped_column(NUMBER)
+    mark: Mapped[int | None] = mapped_column(BigInteger, default=lambda: secrets.randbits(63))
+    """At random: a change of the same number in another database, or in a restored one, has another."""
+
+
+class SearchEncoder(Table):
+    """An encoder of which vectors may be stored, and when a process last served with it or built its index."""
+
+    __tablename__ = "search_encoders"
+
+    fingerprint: Mapped[str] = mapped_column(String(64), primary_key=True)
+    used_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class ArticleVector(_Vector, Table):

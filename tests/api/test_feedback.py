@@ -142,6 +142,7 @@ class TestReading:
     def test_it_reads_with_the_same_answers(self, client: TestClient) -> None:
         (result,) = _sent(client, TICKET)["results"]
         ticket = client.get(f"{FEEDBACK}/{result['id']}").json()
+        del result["duplicates"]  # they are those of the moment, and have an address of their own
         assert {name: ticket[name] for name in result} == result
 
     def test_a_page_holds_what_the_filters_leave(self, client: TestClient) -> None:

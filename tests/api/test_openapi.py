@@ -57,6 +57,8 @@ def test_the_contract_has_every_call_of_this_version(contract: dict[str, Any]) -
         "/v1/feedback/{feedback_id}/resolve",
         "/v1/feedback/{feedback_id}/reopen",
         "/v1/feedback/{feedback_id}/draft",
+        "/v1/feedback/{feedback_id}/duplicates",
+        "/v1/knowledge/frequent",
         "/v1/subjects/{customer_id}",
         "/livez",
         "/readyz",

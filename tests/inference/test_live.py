@@ -1,9 +1,11 @@
 """The engine that answers now: replaced while requests are under way, closed when nothing needs it."""
 
 import threading
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from nlp_service.errors import BundleError, Overloaded
 from nlp_service.inference.batching import Batcher
@@ -16,6 +18,7 @@ from tests.releases import (
     copy_head,
     move_to_own_encoder,
     promote,
+    promote_search,
     replace_file,
     serving_head,
     turn_head,
@@ -38,6 +41,37 @@ def live(bundles: Path, engine: Engine) -> LiveEngine:
         return Engine.load(bundles, threads=2, previous=previous or engine)
 
     return LiveEngine.start(load, bundles)
+
+
+class SlowIndex:
+    """An index that is ready when it is told, or fails, or stops when it is no longer wanted."""
+
+    def __init__(self) -> None:
+        self.begun, self.go = threading.Event(), threading.Event()
+        self.failure: Exception | None = None
+        self.prepared: list[str] = []
+        self.in_use: Callable[[], Collection[str]] = list
+
+    def prepare(self, engine: Engine, cancelled: Callable[[], bool]) -> None:
+        self.begun.set()
+        while not cancelled() and not self.go.wait(0.01):
+            pass
+        if self.failure is not None:
+            raise self.failure
+        self.prepared.append(engine.search_model.fingerprint)
+
+    def keep_only(self, in_use: Callable[[], Collection[str]]) -> None:
+        self.in_use = in_use
+
+    def finish(self, live: LiveEngine) -> None:
+        """Be ready, and return when the engine has noticed."""
+        self.go.set()
+        live.wait_for_search(30)
+
+
+def _search_encoder(live: LiveEngine) -> str:
+    with live.lease() as engine:
+        return engine.search_model.fingerprint
 
 
 def _version(live: LiveEngine) -> str:
@@ -88,14 +122,87 @@ class TestReload:
         with live.lease() as current:
             assert current.alive
 
-    def test_the_search_encoder_stays_whatever_the_release_says(self, live: LiveEngine, bundles: Path) -> None:
+    def test_a_release_whose_search_encoder_is_missing_is_refused(self, live: LiveEngine, bundles: Path) -> None:
         parts = {"search": "encoders/search-another"}
         write_release(bundles, read_release(bundles).changed("promote", "search", parts))
+        with pytest.raises(BundleError, match="search-another"):
+            live.reload()
+
+
+class TestSearchEncoder:
+    """A release with another search encoder, whose index takes its time."""
+
+    @pytest.fixture
+    def live(self, bundles: Path, engine: Engine) -> Iterator[LiveEngine]:
+        """Its search encoder, which is closed when another one takes over, has a thread of its own."""
+        own = Batcher(engine.search.encoder)
+
+        def load(previous: Engine | None) -> Engine:
+            return Engine.load(bundles, threads=2, previous=previous or engine.searching_with(own))
+
+        yield LiveEngine.start(load, bundles)
+        own.close()
+
+    @pytest.fixture
+    def index(self, live: LiveEngine) -> SlowIndex:
+        live.index = SlowIndex()
+        return live.index
+
+    def test_the_new_heads_answer_at_once(self, live: LiveEngine, bundles: Path, index: SlowIndex) -> None:
+        promote(bundles, "classify", copy_head(bundles, "classify", "second"))
+        promote_search(bundles)
+        live.reload()
+        index.begun.wait(30)
+        assert _version(live) == "second"
+        index.finish(live)
+
+    def test_the_old_one_answers_until_the_index_is_there(
+        self, live: LiveEngine, bundles: Path, index: SlowIndex
+    ) -> None:
+        before = _search_encoder(live)
+        promote_search(bundles)
+        live.reload()
+        index.begun.wait(30)
+        during = _search_encoder(live)
+        index.finish(live)
+        assert (during, _search_encoder(live)) == (before, index.prepared[0])
+
+    def test_an_index_that_cannot_be_built_leaves_the_old_one(
+        self, live: LiveEngine, bundles: Path, index: SlowIndex
+    ) -> None:
+        before = _search_encoder(live)
+        index.failure = OSError("no space left")
+        promote_search(bundles)
+        live.reload()
+        with capture_logs() as logs:
+            index.finish(live)
+        assert _search_encoder(live) == before
+        assert [entry["reason"] for entry in logs if entry["log_level"] == "error"] == ["OSError: no space left"]
+
+    def test_a_release_that_takes_it_back_stops_the_preparation(
+        self, live: LiveEngine, bundles: Path, index: SlowIndex
+    ) -> None:
+        before = _search_encoder(live)
+        first = read_release(bundles)
+        promote_search(bundles)
+        live.reload()
+        index.begun.wait(30)
+        write_release(bundles, first)
+        live.reload()
+        wait_for_closing()
+        with live.lease() as engine:
+            assert (engine.search_model.fingerprint, engine.alive) == (before, True)
+
+    def test_the_old_one_is_kept_for_requests_that_began_with_it(
+        self, live: LiveEngine, bundles: Path, index: SlowIndex
+    ) -> None:
+        promote_search(bundles)
         with live.lease() as old:
             live.reload()
-            with live.lease() as new:
-                assert new is not old
-                assert new.search is old.search
+            index.finish(live)
+            wait_for_closing()
+            assert old.encode_passages(TEXTS).shape == (len(TEXTS), old.search_model.dimension)
+            assert old.search_model.fingerprint in index.in_use()
 
 
 class TestFailure:

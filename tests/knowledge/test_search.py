@@ -70,7 +70,8 @@ class Searcher:
         self, query: str, mode: Mode = "hybrid", top_k: int = 10, filters: Mapping[str, str] = NO_FILTERS
     ) -> list[tuple[str | None, float]]:
         """External ids and scores of what is found, the best first."""
-        chosen = Filters(**{name: frozenset(value.split()) for name, value in filters.items()})
+        values = {name: frozenset(value.split()) for name, value in filters.items()}
+        chosen = Filters(**values)  # type: ignore[arg-type] # no test here names a moment
         hits = self.knowledge.search(query, self.vector(query), top_k=top_k, mode=mode, filters=chosen)
         return [(hit.document.external_id, hit.score) for hit in hits]
 

@@ -27,7 +27,7 @@ class GateConfig(BaseModel):
     other_margin: float = Field(default=-0.01, ge=-1, le=1)
     """Least difference in F1 of any other task."""
     slice_loss: float = Field(default=0.05, ge=0, le=1)
-    """Most that F1 may fall on any slice. A fall counts when its 95 % interval lies below zero: few texts say little."""
+    """Most that F1 may fall on any slice; a fall counts if its 95 % interval is below zero: few texts say little."""
     ece: float = Field(default=0.05, ge=0, le=1)
     """Most expected calibration error."""
     slower: float = Field(default=1.10, gt=0)

@@ -1,5 +1,6 @@
 """The large part of an index: vectors that stay as they are, of which some no longer count."""
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,8 @@ import numpy as np
 from nlp_service.errors import IndexDamaged
 from nlp_service.knowledge.index.compressed import CompressedLists
 from nlp_service.knowledge.index.files import load_array
-from nlp_service.knowledge.index.protocol import Vectors
-from nlp_service.knowledge.index.rows import Keys, Rows, meant_by
+from nlp_service.knowledge.index.protocol import Keys, Vectors
+from nlp_service.knowledge.index.rows import Rows, meant_by
 from nlp_service.knowledge.index.stored import StoredVectors
 from nlp_service.knowledge.keys import Mask
 
@@ -56,8 +57,7 @@ class Base:
 
     def copy(self) -> "Base":
         """The same vectors, not copied; removals of one do not show in the other."""
-        other = object.__new__(Base)
-        other.__dict__.update(self.__dict__)
+        other = copy.copy(self)
         other._alive = self._alive.copy()
         return other
 

@@ -13,9 +13,9 @@ from nlp_service.errors import IndexDamaged
 from nlp_service.knowledge.index.base import Base
 from nlp_service.knowledge.index.files import load_array
 from nlp_service.knowledge.index.merging import SIZES, Sizes, merge
-from nlp_service.knowledge.index.protocol import Vectors
+from nlp_service.knowledge.index.protocol import Keys, Vectors
 from nlp_service.knowledge.index.recent import Recent
-from nlp_service.knowledge.index.rows import Keys, best
+from nlp_service.knowledge.index.rows import best
 from nlp_service.knowledge.keys import Mask
 
 RECENT_KEYS_FILE, RECENT_VECTORS_FILE = "recent_keys.npy", "recent_vectors.npy"
@@ -49,6 +49,11 @@ class FaissIndex:
 
     def __len__(self) -> int:
         return len(self._base) + len(self._recent)
+
+    @property
+    def keys(self) -> Keys:
+        """All keys, in no order."""
+        return np.concatenate([self._base.keys[self._base.alive_rows], self._recent.keys])
 
     @property
     def needs_merge(self) -> bool:

@@ -8,9 +8,9 @@ import numpy as np
 from nlp_service.knowledge.index.base import Base
 from nlp_service.knowledge.index.codebook import Codebook
 from nlp_service.knowledge.index.compressed import CompressedLists
-from nlp_service.knowledge.index.protocol import Vectors
+from nlp_service.knowledge.index.protocol import Keys, Vectors
 from nlp_service.knowledge.index.recent import Recent
-from nlp_service.knowledge.index.rows import Keys, Rows
+from nlp_service.knowledge.index.rows import Rows
 from nlp_service.knowledge.index.stored import StoredVectors
 
 SMALLEST_CODEBOOK = 1_000
@@ -24,8 +24,8 @@ BLOCK = 16_384
 class Sizes:
     """From how many vectors on a base is what. Raises ValueError when the exact limit is below SMALLEST_CODEBOOK."""
 
-    exact_limit: int = 50_000
-    """Up to here it is exact: about 6 ms a search on one core, beside 5 ms for encoding the query."""
+    exact_limit: int = 20_000
+    """Up to here it is exact: at most about 2.5 ms a search on one core."""
     lists_from: int = 200_000
     """From here on lists pay: to read the codes of fewer takes little more than a millisecond."""
     vectors_of_list: int = 256

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import DBAPIError
 
 from nlp_service.errors import DatabaseUnusable
-from nlp_service.knowledge.index.protocol import Vectors
+from nlp_service.knowledge.index.protocol import Keys, Vectors
 from nlp_service.knowledge.keys import KINDS, Kind, Mask, record_of
 from nlp_service.storage.database import Database
 from nlp_service.storage.postgresql import WRITERS
@@ -24,10 +24,10 @@ OLDEST = (0, 8)
 CHUNK = 500
 APPROXIMATE_FROM = 10_000
 """Rows from which on a graph (HNSW) is built; fewer are compared one by one, which takes some milliseconds."""
-NARROWNESS = 500
-"""A filter that allows n of N keys is searched by these keys if n² ≤ NARROWNESS · N.
+NARROWNESS = 1000
+"""A filter that allows n of N keys is searched by these keys, exactly, if n² ≤ NARROWNESS · N.
 
-That takes n comparisons; the graph takes about 100 · N / n for the best 100, each five times as dear (measured).
+That takes n comparisons; the graph takes about 100 · N / n for the best 100, each five to ten times as dear (measured).
 """
 EF_SEARCH = 200
 """Candidates that a search in the graph keeps; see docs/decisions/0013."""
@@ -52,7 +52,7 @@ class PgVectorIndex:
     def __init__(self, database: Database, encoder_fingerprint: str, dimension: int) -> None:
         self._database = database
         self._fingerprint = encoder_fingerprint
-        self._name = f"vector_index_{encoder_fingerprint[:40]}"
+        self._name = _name(encoder_fingerprint)
         quote = database.engine.dialect.identifier_preparer.quote
         self._table, self._graph = quote(self._name), quote(f"{self._name}_hnsw")
         self._dimension = dimension
@@ -62,6 +62,13 @@ class PgVectorIndex:
     def __len__(self) -> int:
         with self._database.read() as session:
             return int(session.execute(text(f"SELECT count(*) FROM {self._table}")).scalar_one())  # noqa: S608
+
+    @property
+    def keys(self) -> Keys:
+        """All keys, in no order."""
+        with self._database.read() as session:
+            found = session.scalars(text(f"SELECT key FROM {self._table}")).all()  # noqa: S608
+        return np.fromiter(found, dtype=np.int64, count=len(found))
 
     def put(self, keys: Collection[int], vectors: Vectors) -> None:
         """Add vectors, shape (keys, dimension); a key that is already there is replaced.
@@ -86,7 +93,7 @@ class PgVectorIndex:
 
     def remove(self, keys: Collection[int]) -> None:
         """Take keys out; unknown ones are ignored."""
-        if keys:
+        if len(keys):
             with self._changing() as connection:
                 connection.exec_driver_sql(
                     f"DELETE FROM {self._table} WHERE key = ANY(%(keys)b::bigint[])",  # noqa: S608
@@ -210,6 +217,18 @@ class PgVectorIndex:
             connection.exec_driver_sql("SELECT set_config('lock_timeout', '0', true)")
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({INDEXES})")
             yield connection
+
+
+def drop_table(database: Database, encoder_fingerprint: str) -> None:
+    """Delete the vectors of an encoder that nobody uses; nothing happens where there is no table."""
+    if database.engine.dialect.name == "postgresql":
+        quote = database.engine.dialect.identifier_preparer.quote
+        with database.write() as session:
+            session.execute(text(f"DROP TABLE IF EXISTS {quote(_name(encoder_fingerprint))}"))
+
+
+def _name(encoder_fingerprint: str) -> str:
+    return f"vector_index_{encoder_fingerprint[:40]}"
 
 
 def _unusable(reason: str) -> str:

@@ -10,12 +10,18 @@ from numpy.typing import NDArray
 from nlp_service.knowledge.keys import Mask
 
 Vectors = NDArray[np.float32]
+Keys = NDArray[np.int64]
 
 
 class VectorIndex(Protocol):
     """Keys with normalised vectors. Not safe for use by several threads at once."""
 
     def __len__(self) -> int: ...
+
+    @property
+    def keys(self) -> Keys:
+        """All keys, in no order."""
+        ...
 
     def put(self, keys: Collection[int], vectors: Vectors) -> None:
         """Add vectors, shape (keys, dimension); a key that is already there is replaced."""

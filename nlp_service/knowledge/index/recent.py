@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from nlp_service.knowledge.index.protocol import Vectors
-from nlp_service.knowledge.index.rows import Keys, meant_by
+from nlp_service.knowledge.index.protocol import Keys, Vectors
+from nlp_service.knowledge.index.rows import meant_by
 from nlp_service.knowledge.keys import Mask
 
 INITIAL_ROOM = 64

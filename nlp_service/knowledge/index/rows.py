@@ -4,11 +4,10 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from nlp_service.knowledge.index.protocol import Vectors
+from nlp_service.knowledge.index.protocol import Keys, Vectors
 from nlp_service.knowledge.keys import Mask
 
 Rows = NDArray[np.int64]
-Keys = NDArray[np.int64]
 
 
 def meant_by(allowed: Mask, keys: Keys) -> Mask:

@@ -1,0 +1,216 @@
+"""The indexes of a process, which follow the sequences of changes in the database.
+
+Terms and facets are kept once. Each encoder that serves, or is about to, has a space of vectors beside them.
+"""
+
+import random
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from nlp_service.knowledge.documents import Document
+from nlp_service.knowledge.index.protocol import VectorIndex
+from nlp_service.knowledge.indexes import TextIndexes
+from nlp_service.knowledge.keys import Kind, key_of, record_of
+from nlp_service.knowledge.sources import SOURCES, Source
+from nlp_service.knowledge.space import Vector, VectorSpace
+from nlp_service.storage.database import Database
+from nlp_service.text.segmentation import terms
+
+LOAD_CHUNK = 256
+ENCODE_TOGETHER = 8
+"""Passages that are encoded at once in the background: a request waits for at most so many."""
+Sequences = dict[Kind, int]
+"""The last change that the indexes hold, of each kind of record."""
+Progress = Callable[[int, int], None]
+"""Gets (done, total)."""
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class State:
+    """The indexes at one moment, to be saved."""
+
+    text: TextIndexes
+    vectors: VectorIndex
+    sequences: Sequences
+
+
+class FollowedIndexes:
+    """May be used by several threads; hold `lock` while you read `text` or the index of a space."""
+
+    def __init__(self, database: Database) -> None:
+        self.lock = threading.RLock()
+        self.text = TextIndexes()
+        self.spaces: list[VectorSpace] = []
+        self.building = False
+        """Whether the records are still being read: those that are not yet there are not found."""
+        self.unsaved = 0
+        """Changes of records since the indexes were last saved, or opened."""
+        self.fills_later = False
+        """Whether somebody else calls `fill`; else `follow` waits for vectors that have to be computed."""
+        self._database = database
+        self._seen: Sequences = {source.kind: 0 for source in SOURCES}
+        self._touched: set[int] = set()
+
+    def restore(self, text: TextIndexes, sequences: Sequences) -> None:
+        """Take text indexes that hold all changes up to `sequences`."""
+        with self.lock:
+            self.text, self._seen = text, dict(sequences)
+
+    def add(self, space: VectorSpace, at: Sequences | None) -> None:
+        """Keep a space current from now on; `at` is what its vectors hold, None when there are none."""
+        with self.lock, self._database.read() as session:
+            present = set(self.text.keys.tolist())
+            stale = present if at is None else _changed(session, at)
+            space.align(present, stale)
+            self.spaces = [*self.spaces, space]
+
+    def drop(self, space: VectorSpace) -> None:
+        """Keep a space current no longer."""
+        with self.lock:
+            self.spaces = [other for other in self.spaces if other is not space]
+
+    def begin(self) -> list[tuple[Source, Sequence[int]]]:
+        """Forget everything, and give the numbers of the records to read; what changes from now on is followed."""
+        with self.lock, self._database.read() as session:
+            self.building, self.text = True, TextIndexes()
+            self._touched.clear()
+            for space in self.spaces:
+                space.reset()
+            self._seen = {source.kind: source.last_change(session) for source in SOURCES}
+            return [(source, source.numbers(session)) for source in SOURCES]
+
+    def build(self, progress: Progress | None = None, stop: Callable[[], bool] = _never) -> None:
+        """Read all records anew, with the vectors that are stored; what has been read is found at once."""
+        everything = self.begin()
+        total, done = sum(len(numbers) for _, numbers in everything), 0
+        for source, numbers in everything:
+            for some in _chunks(numbers):
+                if stop():
+                    return
+                self._read(source, some)
+                done += len(some)
+                if progress is not None:
+                    progress(done, total)
+        self.building = False
+        self.unsaved += total
+
+    def follow(self) -> None:
+        """Apply the changes that were committed since the last call."""
+        with self.lock, self._database.read() as session:
+            for source in SOURCES:
+                last = source.last_change(session)
+                if last == self._seen[source.kind]:
+                    continue
+                for some in _chunks(source.changed_after(session, self._seen[source.kind])):
+                    self._apply(session, source, some)
+                self._seen[source.kind] = last
+        if not self.fills_later:
+            for space in self.spaces:
+                self.fill(space)
+
+    def fill(self, space: VectorSpace, stop: Callable[[], bool] = _never, *, together: int = LOAD_CHUNK) -> None:
+        """Put the vectors that a space lacks: stored ones, and others computed, `together` at once, and stored.
+
+        Processes that fill at the same time go in different orders, so each computes only a part.
+        """
+        with self.lock:
+            order = list(space.missing)
+        random.shuffle(order)
+        for some in _chunks(order):
+            for source in SOURCES:
+                numbers = [number for kind, number in map(record_of, some) if kind == source.kind]
+                if numbers and not stop():
+                    self._fill(space, source, numbers, together, stop)
+
+    def merge(self, space: VectorSpace) -> bool:
+        """Merge a space if it is due, while searches and changes go on; whether it was."""
+        with self.lock:
+            copied = space.begin_merge()
+        if copied is None:
+            return False
+        merged = None
+        try:
+            merged = copied.merged()
+        finally:
+            with self.lock:
+                space.end_merge(merged)
+        return True
+
+    def state(self, space: VectorSpace) -> State:
+        """The indexes at this moment, with the vectors of a space."""
+        with self.lock:
+            self.unsaved = 0
+            return State(self.text.copy(), space.saving(), dict(self._seen))
+
+    def _read(self, source: Source, numbers: Sequence[int]) -> None:
+        with self._database.read() as session:
+            documents = source.documents(session, numbers)
+            stored = {id(space): source.stored_vectors(session, documents, space.fingerprint) for space in self.spaces}
+        segmented = {document.key: terms(document.text) for document in documents}
+        with self.lock:
+            # What `follow` has met since is at least as new as what was read here.
+            fresh = [document for document in documents if document.key not in self._touched]
+            self.text.put((document, segmented[document.key]) for document in fresh)
+            for space in self.spaces:
+                space.take(fresh, stored.get(id(space), {}))
+
+    def _apply(self, session: Session, source: Source, numbers: Sequence[int]) -> None:
+        documents = source.documents(session, numbers)
+        keys = {key_of(source.kind, number) for number in numbers}
+        gone = sorted(keys - {document.key for document in documents})
+        self.text.remove(gone)
+        self.text.put((document, terms(document.text)) for document in documents)
+        for space in self.spaces:
+            space.remove(gone)
+            space.take(documents, source.stored_vectors(session, documents, space.fingerprint))
+        self.unsaved += len(keys)
+        if self.building:
+            self._touched |= keys
+
+    def _fill(
+        self, space: VectorSpace, source: Source, numbers: Sequence[int], together: int, stop: Callable[[], bool]
+    ) -> None:
+        with self.lock:
+            lacking = {key: space.missing.get(key) for key in (key_of(source.kind, number) for number in numbers)}
+        with self._database.read() as session:
+            documents = source.documents(session, numbers)
+            vectors = source.stored_vectors(session, documents, space.fingerprint)
+        new: dict[int, tuple[Document, Vector]] = {}
+        unknown = [document for document in documents if document.id not in vectors]
+        for start in range(0, len(unknown), together):
+            if stop():
+                break
+            some = unknown[start : start + together]
+            computed = space.encode([document.passage for document in some])
+            new |= {document.id: (document, vector) for document, vector in zip(some, computed, strict=True)}
+        if new:
+            with self._database.write() as session:
+                source.store_vectors(session, new, space.fingerprint)
+        vectors |= {number: vector for number, (_, vector) in new.items()}
+        with self.lock:
+            # A record that changed while its vector was computed is filled by the next call.
+            known = [one for one in documents if one.id in vectors and lacking[one.key] is not None]
+            same = [one for one in known if space.missing.get(one.key) == lacking[one.key]]
+            space.put([one.key for one in same], [vectors[one.id] for one in same])
+            gone = set(lacking) - {document.key for document in documents}
+            space.remove([key for key in gone if space.missing.get(key) == lacking[key]])
+
+
+def _changed(session: Session, after: Sequences) -> set[int]:
+    return {
+        key_of(source.kind, number)
+        for source in SOURCES
+        for number in source.changed_after(session, after[source.kind])
+    }
+
+
+def _chunks(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(numbers), LOAD_CHUNK):
+        yield numbers[start : start + LOAD_CHUNK]
