@@ -64,8 +64,11 @@ class Searches:
 
         Raises BundleError, and whatever keeps the vectors from being computed and stored.
         """
-        if engine.search_model.fingerprint in self._by_encoder:
-            return
+        with self._lock:
+            known = self._by_encoder.get(engine.search_model.fingerprint)
+            if known is not None:  # of an engine that some request still has; its encoder will be closed
+                known.space.encode = partial(encode_passages, engine.search)
+                return
         search = self._new(engine)
         space = search.space
         space.prepared_elsewhere = True

@@ -15,48 +15,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
-from pydantic import BaseModel, ConfigDict, ValidationError
 
-from nlp_service import __version__
 from nlp_service.errors import IndexDamaged
 from nlp_service.inference.bundle import sha256
 from nlp_service.inference.locking import exclusive
 from nlp_service.knowledge.followed import Sequences, State
 from nlp_service.knowledge.indexes import FACETS, TERMS, TextIndexes
 from nlp_service.knowledge.keys import Kind
+from nlp_service.knowledge.manifest import FORMAT, MANIFEST, Manifest, Position, check_files, read_manifest
 from nlp_service.knowledge.sources import SOURCES
 from nlp_service.knowledge.space import VectorSpace
 from nlp_service.storage.database import Database
 
-MANIFEST, VECTORS, PARTIAL = "manifest.json", "vectors", ".partial-"
-FORMAT = f"1, nlp-service {__version__}"
-"""Of files, and of what is indexed of a record; the first number is to be raised when either changes in a version."""
+VECTORS, PARTIAL = "vectors", ".partial-"
 ABANDONED_SECONDS = 3600
 log = structlog.get_logger()
-
-
-class Position(BaseModel):
-    """The last change that is held, and its mark, by which the database is known."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    sequence: int
-    mark: int | None
-
-
-class Manifest(BaseModel):
-    """What a snapshot holds."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    format: str
-    encoder: str
-    """Fingerprint."""
-    dimension: int
-    changes: dict[Kind, Position]
-    records: int
-    files: dict[str, str]
-    """SHA-256 by path."""
 
 
 @dataclass(frozen=True)
@@ -115,9 +88,9 @@ class Snapshots:
         return True
 
     def _open(self, snapshot: Path) -> Opened:
-        manifest = _manifest(snapshot)
+        manifest = read_manifest(snapshot)
         self._check_database(manifest)
-        _check_files(snapshot, manifest, TERMS, FACETS)
+        check_files(snapshot, manifest, TERMS, FACETS)
         text = TextIndexes.open(snapshot)
         if len(text) != manifest.records:
             raise IndexDamaged(f"条数不符 · {len(text)} records, but {manifest.records} are said to be there")
@@ -146,7 +119,7 @@ class Snapshots:
         found, needed = (manifest.encoder, manifest.dimension), (self._space.fingerprint, self._space.dimension)
         if found != needed:
             raise IndexDamaged(f"属于另一编码器 · of another encoder: {found[0][:12]} with {found[1]} dimensions")
-        _check_files(snapshot, manifest, VECTORS)
+        check_files(snapshot, manifest, VECTORS)
         self._space.open(snapshot / VECTORS)
 
     def _positions(self, sequences: Sequences) -> dict[Kind, Position]:
@@ -164,7 +137,7 @@ class Snapshots:
         if newest is None:
             return float("inf")
         try:
-            manifest = _manifest(newest)
+            manifest = read_manifest(newest)
             self._check_database(manifest)
         except IndexDamaged:
             return float("inf")
@@ -201,34 +174,6 @@ def _folders(folder: Path) -> Iterator[Path]:
     """The folders in a folder that have a name of their own: none that is still being written."""
     if folder.is_dir():
         yield from (one for one in folder.iterdir() if one.is_dir() and not one.name.startswith("."))
-
-
-def _manifest(snapshot: Path) -> Manifest:
-    try:
-        manifest = Manifest.model_validate_json((snapshot / MANIFEST).read_bytes())
-    except (OSError, ValidationError) as error:
-        raise IndexDamaged(f"{MANIFEST} 缺少或有误 · missing or broken") from error
-    if manifest.format != FORMAT:
-        raise IndexDamaged(f"另一版本所写 · of format {manifest.format!r}, not {FORMAT!r}")
-    if set(manifest.changes) != {source.kind for source in SOURCES}:
-        raise IndexDamaged(f"{MANIFEST} 有误 · changes of {sorted(manifest.changes)}")
-    return manifest
-
-
-def _check_files(snapshot: Path, manifest: Manifest, *parts: str) -> None:
-    """Raise IndexDamaged unless every file of these parts has its checksum, and no other is there."""
-    for part in parts:
-        expected = {name: digest for name, digest in manifest.files.items() if name.startswith(f"{part}/")}
-        present = {file.relative_to(snapshot).as_posix() for file in (snapshot / part).rglob("*")}
-        if present != set(expected) or not expected:
-            raise IndexDamaged(f"{part}: 文件缺少或多余 · files are missing or do not belong there")
-        for name, digest in expected.items():
-            try:
-                found = sha256(snapshot / name)
-            except OSError as error:
-                raise IndexDamaged(f"{name}: 无法读取 · cannot be read: {error.strerror}") from error
-            if found != digest:
-                raise IndexDamaged(f"{name}: 校验和不符 · another checksum")
 
 
 def _refuse(part: Path, error: IndexDamaged) -> None:

@@ -193,6 +193,16 @@ def test_vectors_and_changes_of_articles_stay(database: Database, there_and_back
     assert (change.sequence, change.record_id) == (1, 1)
 
 
+def test_the_last_change_that_there_was_gets_a_mark(database: Database) -> None:
+    _move(database, command.upgrade, "0003")
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO article_changes (record_id) VALUES (1), (2)")
+    database.migrate()
+    with database.read() as session:
+        marks = session.scalars(select(ArticleChange.mark).order_by(ArticleChange.sequence)).all()
+    assert [mark is None for mark in marks] == [True, False]
+
+
 def test_an_empty_database_gets_no_versions(migrated: Database) -> None:
     with migrated.read() as session:
         assert session.scalars(select(ArticleVersion)).all() == []

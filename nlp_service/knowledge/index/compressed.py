@@ -75,8 +75,8 @@ class CompressedLists:
         lists = self.codebook.lists
         if permitted is None or lists <= PROBES:
             return min(PROBES, lists)
-        wanted = PROBES * len(self) / lists
         nearest_first = np.argsort(-(self.codebook.centres @ vector))
+        wanted = np.diff(self.starts)[nearest_first[:PROBES]].sum()
         met = np.cumsum(self._count_by_list(permitted)[nearest_first])
         return min(int(np.searchsorted(met, wanted)) + 1, lists)
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from nlp_service.knowledge.index import compressed
 from nlp_service.knowledge.index.faiss_index import FaissIndex
 from nlp_service.knowledge.index.merging import Sizes
 from nlp_service.knowledge.index.protocol import Vectors
@@ -50,6 +51,13 @@ def test_recall_is_at_least_097(index: FaissIndex, vectors: Vectors, k: int) -> 
     assert _recall(index, vectors, ALL, k) >= 0.97
 
 
+def test_a_filter_that_allows_all_changes_nothing(index: FaissIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compressed, "PROBES", 20)
+    everything = np.ones(COUNT, dtype=np.bool_)
+    for query in QUERIES:
+        assert index.search(query, 100, everything) == index.search(query, 100)
+
+
 @pytest.mark.parametrize("share", [0.5, 0.2, 0.05, 0.001])
 def test_recall_within_a_random_filter_is_at_least_097(index: FaissIndex, vectors: Vectors, share: float) -> None:
     assert _recall_within(index, vectors, np.random.default_rng(3).random(COUNT) < share) >= 0.97
@@ -71,6 +79,14 @@ def test_a_filtered_search_finds_as_many_as_there_are(index: FaissIndex, share: 
     allowed = np.random.default_rng(4).random(COUNT) < share
     found = {key for key, _ in index.search(QUERIES[0], COUNT, allowed)}
     assert found == set(np.flatnonzero(allowed).tolist())
+
+
+def test_a_filtered_search_finds_as_many_as_wanted_where_the_lists_near_it_hold_fewer(
+    index: FaissIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compressed, "PROBES", 1)
+    allowed = np.random.default_rng(4).random(COUNT) < 0.5
+    assert {len(index.search(query, 10, allowed)) for query in QUERIES} == {10}
 
 
 def test_a_narrow_filter_is_exact(index: FaissIndex, vectors: Vectors) -> None:

@@ -53,6 +53,7 @@ def test_cosines_are_those_of_the_vectors(index: FaissIndex, vectors: Vectors) -
 def test_a_removed_key_is_not_found(index: FaissIndex, vectors: Vectors, key: int) -> None:
     index.remove([key])
     assert key not in _keys(index.search(vectors[key - 1000], 300))
+    assert key not in _keys(index.search(vectors[key - 1000], 300, np.ones(2_000, dtype=np.bool_)))
 
 
 @pytest.mark.parametrize("key", [1042, 1142], ids=["in the base", "recent"])

@@ -1,13 +1,11 @@
 """A saved knowledge base, and processes that open it. PostgreSQL is tested where it differs."""
 
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from nlp_service.inference.batching import Batcher
-from nlp_service.inference.encoder import Side, Vectors, normalise
+from nlp_service.inference.encoder import normalise
 from nlp_service.inference.engine import Engine
 from nlp_service.knowledge.facets import Filters
 from nlp_service.knowledge.relevance import Mode
@@ -24,18 +22,6 @@ ARTICLES = [
     new_article(external_id="printer", title="打印机脱机无法打印", problem="点击打印没有反应，队列里一直显示脱机"),
 ]
 Find = Callable[..., list[tuple[str | None, float]]]
-
-
-class HeldBatcher(Batcher):
-    """The real encoder, which passages wait for until `go` is set."""
-
-    def __init__(self, engine: Engine) -> None:
-        super().__init__(engine.search.encoder)
-        self.go = threading.Event()
-
-    def encode(self, texts: Sequence[str], side: Side = "query") -> Vectors:
-        self.go.wait(60)
-        return super().encode(texts, side)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import delete, update
 
-from nlp_service.knowledge.snapshot import MANIFEST
+from nlp_service.knowledge.manifest import MANIFEST
 from nlp_service.storage.database import Database
 from nlp_service.storage.tables import ArticleChange
 

@@ -12,7 +12,8 @@ from nlp_service.knowledge.relevance import MODES
 from nlp_service.knowledge.searches import Searches
 from nlp_service.storage.database import Database
 from nlp_service.storage.tables import ArticleVector
-from tests.knowledge.snapshot.conftest import STATUSES, Find, HeldBatcher
+from tests.held import HeldBatcher
+from tests.knowledge.snapshot.conftest import STATUSES, Find
 from tests.knowledge.snapshot.damages import OF_ALL, OF_VECTORS, Damage, name_of
 
 
