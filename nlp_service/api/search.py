@@ -23,7 +23,7 @@ router = APIRouter(tags=["search"])
 MAX_HITS = 100
 MAX_EXPLAINED_HITS = 10
 """So many hits get their closest sentence: each costs up to 12 encodings."""
-Status = ArticleStatus | Literal["solved"]
+Status = Literal[ArticleStatus, "solved"]
 Value = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Values = Annotated[list[Value], ONE_OR_MORE, Field(min_length=1, max_length=50)]
 

@@ -17,20 +17,24 @@ TAG_LIMIT, TAGS_LIMIT, NAME_LIMIT = 100, 50, 200
 PERSON_LIMIT, REASON_LIMIT = 100, 1000
 
 
-def _masked(text: str, limit: int) -> str:
-    masked = mask(text)
-    if len(masked) > limit:
-        raise ValueError(
-            f"隐去个人信息后有 {len(masked)} 字,最多 {limit} 字 · "
-            f"has {len(masked)} characters once personal data is masked, at most {limit} are allowed"
-        )
-    return masked
+def _fits(limit: int) -> AfterValidator:
+    """For what stands in a column of this width: a mask may have made it longer."""
+
+    def check(text: str) -> str:
+        if len(text) > limit:
+            raise ValueError(
+                f"隐去个人信息后有 {len(text)} 字,最多 {limit} 字 · "
+                f"has {len(text)} characters once personal data is masked, at most {limit} are allowed"
+            )
+        return text
+
+    return AfterValidator(check)
 
 
 def _text(limit: int) -> AfterValidator:
     def check(text: str) -> str:
         try:
-            return _masked(check_text(text, limit=limit).strip(), limit)
+            return mask(check_text(text, limit=limit).strip())
         except InvalidText as error:
             raise ValueError(str(error)) from error
 
@@ -54,7 +58,7 @@ def _optional_text(limit: int) -> AfterValidator:
     def check(text: str) -> str:
         try:
             stripped = check_characters(text).strip()
-            return _masked(check_text(stripped, limit=limit), limit) if stripped else ""
+            return mask(check_text(stripped, limit=limit)) if stripped else ""
         except InvalidText as error:
             raise ValueError(str(error)) from error
 
@@ -75,7 +79,7 @@ Scenario = Annotated[str, _optional_text(SCENARIO_LIMIT)]
 ScenarioOrNull = Annotated[Scenario, BeforeValidator(_none_to_empty)]
 """Null says the same as an empty text."""
 Solution = Annotated[str, _text(SOLUTION_LIMIT)]
-Name = Annotated[str, _text(NAME_LIMIT)]
+Name = Annotated[str, _text(NAME_LIMIT), _fits(NAME_LIMIT)]
 ExternalId = Annotated[str, _identifier(NAME_LIMIT)]
 """The article's key in the system that it comes from. Two masked keys could be equal, so personal data is refused."""
 Person = Annotated[str, _identifier(PERSON_LIMIT)]

@@ -48,7 +48,7 @@ UPDATE = Endpoint("update", "PATCH", "/v1/knowledge/1", '{"problem": @}', "probl
 IMPORT = Endpoint("import", "POST", "/v1/knowledge/import", '{"articles": [{"title": @}]}', "articles.0.title")
 WITH_TEXT = [SENTIMENT, CLASSIFY, SEARCH, EMBEDDINGS, CREATE, UPDATE]
 ALL = [*WITH_TEXT, IMPORT]
-WITHOUT_EXPLANATION = [SEARCH, EMBEDDINGS, CREATE, UPDATE, IMPORT]
+WITHOUT_EXPLANATION = [EMBEDDINGS, CREATE, UPDATE, IMPORT]
 
 with_text = pytest.mark.parametrize("endpoint", WITH_TEXT, ids=lambda endpoint: endpoint.name)
 every = pytest.mark.parametrize("endpoint", ALL, ids=lambda endpoint: endpoint.name)

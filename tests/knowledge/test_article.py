@@ -45,11 +45,10 @@ def test_personal_data_is_masked_in_changes() -> None:
     assert ArticleUpdate(solution="请联系13812345678").solution == "请联系138****5678"
 
 
-@pytest.mark.parametrize("field", ["title", "problem", "scenario", "solution", "product"])
-def test_what_a_mask_makes_longer_than_the_limit_is_refused(field: str) -> None:
+def test_a_name_that_a_mask_makes_longer_than_its_column_is_refused() -> None:
     short_address = " a@b.cc"
-    with pytest.raises(ValidationError, match=f"(?s){field}.*once personal data is masked"):
-        new_article(**{field: "字" * (LIMITS[field] - len(short_address)) + short_address})
+    with pytest.raises(ValidationError, match="(?s)product.*once personal data is masked"):
+        new_article(product="字" * (LIMITS["product"] - len(short_address)) + short_address)
 
 
 @pytest.mark.parametrize("field", LIMITS)
