@@ -47,7 +47,7 @@ def test_personal_data_is_masked_in_changes() -> None:
 
 def test_a_name_that_a_mask_makes_longer_than_its_column_is_refused() -> None:
     short_address = " a@b.cc"
-    with pytest.raises(ValidationError, match="(?s)product.*once personal data is masked"):
+    with pytest.raises(ValidationError, match=r"(?s)product.*once personal data is masked"):
         new_article(product="字" * (LIMITS["product"] - len(short_address)) + short_address)
 
 
