@@ -127,10 +127,12 @@ class Searches:
 
     def _complete(self, space: VectorSpace, cancelled: Callable[[], bool]) -> None:
         pause = threading.Event()
+        self._indexes.follow()  # what was committed a moment ago is part of it
         while (self._indexes.building or space.missing) and not cancelled():
             try:
                 self._indexes.fill(space, cancelled, together=ENCODE_TOGETHER)
             except Overloaded:
                 pause.wait(PAUSE_SECONDS)
+            self._indexes.follow()
         while not cancelled() and self._indexes.merge(space):
             pass

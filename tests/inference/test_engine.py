@@ -178,6 +178,7 @@ class TestCheckBundles:
 
     @pytest.mark.parametrize("name", ["search", "feedback"])
     def test_a_missing_encoder_is_refused(self, bundles: Path, name: str) -> None:
-        next((bundles / "encoders").glob(f"{name}-*")).unlink()
+        for encoder in (bundles / "encoders").glob(f"{name}-*"):
+            encoder.unlink()
         with pytest.raises(BundleError, match=f"encoders/{name}-"):
             check_bundles(bundles)
