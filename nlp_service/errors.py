@@ -12,6 +12,11 @@ ServiceError
 └── IndexDamaged          files of a saved search index are missing or do not fit together
 """
 
+from typing import Literal
+
+Refusal = Literal["queue_full", "stopping"]
+"""Why a request is refused for now; metrics count by it."""
+
 
 class ServiceError(Exception):
     """Base of every expected error."""
@@ -48,9 +53,10 @@ class Forbidden(ServiceError):
 class Overloaded(ServiceError):
     """Too much is waiting; the caller should come back after `retry_after` seconds."""
 
-    def __init__(self, message: str, *, retry_after: int) -> None:
+    def __init__(self, message: str, *, retry_after: int, reason: Refusal = "queue_full") -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.reason = reason
 
 
 class BundleError(ServiceError):

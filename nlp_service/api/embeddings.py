@@ -60,8 +60,7 @@ async def embeddings(request: EmbeddingsRequest, engine: EngineDep) -> Embedding
         raise InvalidText(f"没有该模型,可用: · unknown model, available: {bundle.name}", field="model")
     if request.dimensions not in (None, bundle.dimension):
         raise InvalidText(f"只支持 {bundle.dimension} 维 · only {bundle.dimension} is supported", field="dimensions")
-    loop = asyncio.get_running_loop()
-    encoding = await loop.run_in_executor(None, engine.search.submit, request.input, request.input_type)
+    encoding = await asyncio.to_thread(engine.search.submit, request.input, request.input_type)
     vectors = normalise(await asyncio.wrap_future(encoding.vectors))
     tokens = encoding.tokens
     as_text = request.encoding_format == "base64"

@@ -34,10 +34,9 @@ class Encoded:
 
 async def encode(engine: Engine, texts: Sequence[str], tasks: Sequence[Task], *, explain: bool = False) -> Encoded:
     """One pass for each encoder that the tasks need; raises Overloaded when too much waits."""
-    loop = asyncio.get_running_loop()
-    of = await loop.run_in_executor(None, lambda: [parts(text) for text in texts]) if explain else []
+    of = await asyncio.to_thread(lambda: [parts(text) for text in texts]) if explain else []
     shortened = [variant for text, own in zip(texts, of, strict=False) for variant in without_each(text, own)]
-    passes = await loop.run_in_executor(None, engine.submit, [*texts, *shortened], tasks)
+    passes = await asyncio.to_thread(engine.submit, [*texts, *shortened], tasks)
     vectors = await asyncio.gather(*(asyncio.wrap_future(future) for future in passes.values()))
     both = dict(zip(passes, vectors, strict=True))
     count = len(texts)

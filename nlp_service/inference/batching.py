@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -21,22 +22,33 @@ from nlp_service.inference.windows import Window
 
 
 class Observer(Protocol):
-    """Is told what the batcher does; all times in seconds."""
+    """Is told what the batcher does; all times in seconds.
+
+    What concerns one request is told in the context (`contextvars`) in which it was submitted, in any thread.
+    """
 
     def queued(self, windows: int) -> None:
         """`windows` wait now."""
         ...
 
-    def batch(self, windows: int, seconds: float) -> None:
-        """A batch was computed."""
+    def batch(self, windows: int, tokens: int, seconds: float) -> None:
+        """A batch was computed; `tokens` without padding."""
         ...
 
-    def waited(self, seconds: float) -> None:
-        """A request waited this long until its first batch began."""
+    def failed(self, windows: int) -> None:
+        """A batch was not computed: the runtime raised an error, which its requests get."""
         ...
 
     def tokenised(self, seconds: float) -> None:
-        """The texts of a request were cut into windows."""
+        """The texts of a request were cut into windows, just now."""
+        ...
+
+    def waited(self, seconds: float) -> None:
+        """A request waited this long until its first batch, which begins now."""
+        ...
+
+    def encoded(self, seconds: float) -> None:
+        """A request has all its vectors now, so long after its first batch began."""
         ...
 
 
@@ -46,13 +58,19 @@ class SilentObserver:
     def queued(self, windows: int) -> None:
         """Ignore."""
 
-    def batch(self, windows: int, seconds: float) -> None:
+    def batch(self, windows: int, tokens: int, seconds: float) -> None:
+        """Ignore."""
+
+    def failed(self, windows: int) -> None:
+        """Ignore."""
+
+    def tokenised(self, seconds: float) -> None:
         """Ignore."""
 
     def waited(self, seconds: float) -> None:
         """Ignore."""
 
-    def tokenised(self, seconds: float) -> None:
+    def encoded(self, seconds: float) -> None:
         """Ignore."""
 
 
@@ -72,6 +90,8 @@ class _Request:
     arrived: float
     order: list[int]
     pooled: Vectors
+    context: Context
+    begun: float = 0.0
     next: int = 0
     open: int = field(init=False)
 
@@ -102,10 +122,10 @@ class Batcher:
         self._observer.tokenised(arrived - started)
         order = sorted(range(len(windows)), key=lambda index: len(windows[index].ids))
         pooled = np.empty((len(windows), self.encoder.bundle.dimension), dtype=np.float32)
-        request = _Request(windows, len(texts), Future(), arrived, order, pooled)
+        request = _Request(windows, len(texts), Future(), arrived, order, pooled, copy_context())
         with self._condition:
             if self._closed:
-                raise Overloaded("服务正在停止 · the service is stopping", retry_after=5)
+                raise Overloaded("服务正在停止 · the service is stopping", retry_after=5, reason="stopping")
             if self._waiting + len(windows) > self._max_waiting and self._waiting:
                 raise Overloaded(
                     f"排队已满({self._waiting} 段) · queue is full ({self._waiting} windows waiting)",
@@ -153,7 +173,8 @@ class Batcher:
                 self._requests.appendleft(request)
                 break
             if request.next == 0:
-                self._observer.waited(time.perf_counter() - request.arrived)
+                request.begun = time.perf_counter()
+                request.context.run(self._observer.waited, request.begun - request.arrived)
             width = widened
             picked.append((request, index))
             request.next += 1
@@ -168,13 +189,16 @@ class Batcher:
             pooled = self.encoder.run([request.windows[index] for request, index in picked])
             seconds = time.perf_counter() - started
             self._seconds_per_window += 0.1 * (seconds / len(picked) - self._seconds_per_window)
-            self._observer.batch(len(picked), seconds)
+            tokens = sum(len(request.windows[index].ids) for request, index in picked)
+            self._observer.batch(len(picked), tokens, seconds)
             for (request, index), vector in zip(picked, pooled, strict=True):
                 request.pooled[index] = vector
                 request.open -= 1
                 if request.open == 0:
+                    request.context.run(self._observer.encoded, time.perf_counter() - request.begun)
                     _finish(request.future, merge(request.windows, request.pooled, request.texts))
         except Exception as error:  # noqa: BLE001 - whatever the runtime raises belongs to the callers that wait
+            self._observer.failed(len(picked))
             for request, _ in picked:
                 _finish(request.future, error)
 
