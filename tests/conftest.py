@@ -1,6 +1,7 @@
 """What all tests share: the real bundles, and a database of each test's own, SQLite and PostgreSQL in turn.
 
-`make test` builds the bundles first. NLP_TEST_BUNDLES names another folder of bundles.
+`make test` builds the bundles first. NLP_TEST_BUNDLES names another folder of bundles; other settings of the
+environment are left out, or tests would write into the database that NLP_DATABASE_URL names.
 """
 
 import os
@@ -20,6 +21,9 @@ from tests.postgres import PostgresMissing, PostgresServer, running_postgres
 PROJECT = Path(__file__).parent.parent
 BUNDLES = Path(os.environ.get("NLP_TEST_BUNDLES", PROJECT / "var" / "bundles"))
 MIGRATED = "migrated"
+
+for name in [name for name in os.environ if name.startswith("NLP_") and not name.startswith("NLP_TEST_")]:
+    del os.environ[name]
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError, TimeoutError  # noqa: A004 - the po
 from starlette.exceptions import HTTPException
 
 from nlp_service.errors import Conflict, Forbidden, InvalidText, NotFound, Overloaded
+from nlp_service.wording import message_of, printable
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -68,36 +69,8 @@ def install(app: FastAPI) -> None:
 
 def describe(error: Mapping[str, Any]) -> dict[str, str]:
     """Field and message of one pydantic error, in words."""
-    place = ".".join(_printable(part) for part in error["loc"] if part != "body")
-    message = _MESSAGES.get(error["type"])
-    context = error.get("ctx", {})
-    text = message.format(**context) if message else str(context.get("error", error["msg"]))
-    return {"field": place or "body", "message": _printable(text)}
-
-
-_MESSAGES = {
-    "extra_forbidden": "未知字段 · unknown field",
-    "missing": "缺少该字段 · is required",
-    "string_type": "必须是字符串 · must be a string",
-    "string_unicode": "含有无效字符(如孤立的代理码位) · contains characters that are not valid Unicode",
-    "string_too_short": "不能为空 · must not be empty",
-    "string_too_long": "最多 {max_length} 字 · at most {max_length} characters",
-    "too_long": "最多 {max_length} 项,实际 {actual_length} 项 · at most {max_length} items, got {actual_length}",
-    "too_short": "至少 {min_length} 项 · at least {min_length} items",
-    "list_type": "必须是数组 · must be a list",
-    "bool_type": "必须是 true 或 false · must be true or false",
-    "int_type": "必须是整数 · must be an integer",
-    "int_parsing": "必须是整数 · must be an integer",
-    "literal_error": "只能是 {expected} · must be one of {expected}",
-    "greater_than_equal": "不能小于 {ge} · must be at least {ge}",
-    "less_than_equal": "不能大于 {le} · must be at most {le}",
-    "model_attributes_type": "必须是 JSON 对象 · must be a JSON object",
-    "model_type": "必须是 JSON 对象 · must be a JSON object",
-}
-
-
-def _printable(value: object) -> str:
-    return str(value).encode("utf-8", "replace").decode("utf-8").replace("\x00", "�")[:200]
+    place = ".".join(printable(part) for part in error["loc"] if part != "body")
+    return {"field": place or "body", "message": message_of(error)}
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:

@@ -16,7 +16,6 @@ from starlette.datastructures import UploadFile
 
 from nlp_service.api.deps import PROBLEMS, StoreDep
 from nlp_service.errors import InvalidRecord, InvalidText
-from nlp_service.knowledge.formats.encoding import decode
 from nlp_service.knowledge.formats.export import ExportFormat, Selection, export
 from nlp_service.knowledge.formats.importing import Importer
 from nlp_service.knowledge.formats.registry import DOCUMENTS, read
@@ -196,11 +195,8 @@ async def _upload(request: Request) -> tuple[str, bytes]:
 
 
 def _from_file(name: str, content: bytes) -> list[Entry]:
-    source = Source(name, io.BytesIO(content))
     try:
-        if source.suffix in {".jsonl", ".ndjson"}:
-            decode(content, "utf-8")  # an upload is sent again when it is broken, so it is refused as a whole
-        entries = list(islice(read(source), MAX_IMPORT + 1))
+        entries = list(islice(read(Source(name, io.BytesIO(content))), MAX_IMPORT + 1))
     except InvalidRecord as error:
         raise InvalidText(str(error), field="file") from error
     if not 1 <= len(entries) <= MAX_IMPORT:

@@ -16,6 +16,7 @@ from nlp_service.feedback.moment import Moment
 from nlp_service.knowledge.frequent import Frequent, FrequentProblems, Problem
 from nlp_service.settings import Settings
 from nlp_service.storage.database import Database
+from nlp_service.wording import message_of
 
 _MOMENT: TypeAdapter[datetime] = TypeAdapter(Moment)
 
@@ -46,7 +47,7 @@ def _moment(value: str | None, name: str) -> datetime | None:
     try:
         return _MOMENT.validate_python(value)
     except ValidationError as error:
-        raise InvalidText(f"{name}: {error.errors()[0]['msg']}", field=name) from error
+        raise InvalidText(f"{name}: {message_of(error.errors()[0])}", field=name) from error
 
 
 def _print(found: Frequent) -> None:

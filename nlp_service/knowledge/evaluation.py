@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from nlp_service.errors import InvalidRecord
+from nlp_service.wording import message_of
 
 DEPTH = 100
 """Hits asked for; an article further down counts as not found."""
@@ -80,7 +81,7 @@ def read_questions(file: Path) -> list[Question]:
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"])) or "JSON"
-            raise InvalidRecord(f"{file}:{number}: {place}: {first['msg']}", place=number) from error
+            raise InvalidRecord(f"{file}:{number}: {place}: {message_of(first)}", place=number) from error
     if not questions:
         raise InvalidRecord(f"{file}: 没有问题 · no questions", place=0)
     return questions

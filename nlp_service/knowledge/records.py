@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from nlp_service.knowledge.article import ArticleCreate
+from nlp_service.wording import message_of, printable
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,8 @@ def check(place: str, record: object) -> Entry:
 def reason(error: ValidationError) -> str:
     """The first thing that is wrong with a record, naming the field."""
     first = error.errors(include_input=False, include_url=False)[0]
-    place = ".".join(map(str, first["loc"])) or "record"
-    message = first.get("ctx", {}).get("error", first["msg"])
-    return f"{place[:60]}: {message}".encode("utf-8", "replace").decode("utf-8")
+    place = printable(".".join(map(str, first["loc"])) or "record")
+    return f"{place[:60]}: {message_of(first)}"
 
 
 def content_id(title: str, problem: str, scenario: str, solution: str, product: str | None) -> str:

@@ -106,6 +106,12 @@ def test_a_record_of_json_without_external_id_is_new_each_time(client: TestClien
     assert len(_articles(client)) == 2
 
 
+def test_a_broken_byte_of_a_jsonl_file_costs_its_own_record_alone(client: TestClient) -> None:
+    good = b'{"title": "a", "problem": "b", "solution": "c"}\n'
+    answer = _upload(client, "a.jsonl", good + b'{"title": "\xff"}\n').json()
+    assert (answer["created"], [bad["index"] for bad in answer["rejected"]]) == (1, [1])
+
+
 class TestRefused:
     @pytest.mark.parametrize(
         ("name", "content", "detail"),
@@ -128,11 +134,6 @@ class TestRefused:
         document = problem_of(_upload(service, name, content), 422)
         assert fields_of(document) == {"file"}
         assert detail in document["detail"]
-
-    def test_a_jsonl_file_with_one_broken_byte_is_refused_whole(self, client: TestClient) -> None:
-        good = b'{"title": "a", "problem": "b", "solution": "c"}\n'
-        problem_of(_upload(client, "a.jsonl", good + b'{"title": "\xff"}\n'), 422)
-        assert _articles(client) == []
 
     def test_more_than_1000_sections_are_refused(self, client: TestClient) -> None:
         answer = _upload(client, "a.md", f"# 登录\n\n{TEXT}\n\n" * 1001)

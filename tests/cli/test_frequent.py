@@ -52,7 +52,7 @@ def test_no_problem_is_said() -> None:
 
 
 def test_a_moment_that_cannot_be_read_is_an_expected_error() -> None:
-    with pytest.raises(InvalidText, match="since"):
+    with pytest.raises(InvalidText, match=r"^since: 须为 ISO 8601 时间"):
         _frequent("--since", "gestern")
 
 

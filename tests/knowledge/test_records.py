@@ -20,11 +20,11 @@ def test_a_good_record_keeps_its_place() -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"title": " "}, "title: "),
-        ({"title": 7}, "title: "),
-        ({"tags": ["好", ""]}, "tags.1: "),
-        ({"status": "open"}, "status: "),
-        ({"colour": "red"}, "colour: "),
+        ({"title": " "}, "title: 不能为空 · must not be blank"),
+        ({"title": 7}, "title: 必须是字符串 · must be a string"),
+        ({"tags": ["好", ""]}, "tags.1: 不能为空 · must not be blank"),
+        ({"status": "open"}, "status: 只能是 "),
+        ({"colour": "red"}, "colour: 未知字段 · unknown field"),
         ({"problem": "登录\x00失败"}, "problem: "),
         ({"solution": "登录\ud800失败"}, "solution: "),
         ({"external_id": "CRM-13812345678"}, "external_id: "),
@@ -55,7 +55,7 @@ def test_an_unknown_field_with_a_lone_surrogate_can_be_printed() -> None:
 
 @pytest.mark.parametrize("record", [[], None, 3, "登录失败"])
 def test_what_is_no_object_is_a_bad_record(record: object) -> None:
-    assert isinstance(check("line 3", record), Bad)
+    assert check("line 3", record) == Bad("line 3", "record: 必须是 JSON 对象 · must be a JSON object")
 
 
 def test_the_same_content_has_the_same_key() -> None:

@@ -1,13 +1,19 @@
-"""CSV with a header line, in UTF-8 or GB 18030."""
+"""CSV with a header line, in UTF-8 or GB 18030.
+
+The cells are separated by commas, or by semicolons or tabs, as spreadsheet programs write them in some countries.
+"""
 
 import csv
 from collections.abc import Iterator
+from itertools import chain, islice
 
 from nlp_service.errors import InvalidRecord
 from nlp_service.knowledge.formats.encoding import Lines, detect
 from nlp_service.knowledge.formats.source import Source
-from nlp_service.knowledge.formats.table import ARTICLES, Layout, check_header, record_of
+from nlp_service.knowledge.formats.table import ARTICLES, Layout, check_header, names_of, record_of, trimmed
 from nlp_service.knowledge.records import Bad, Entry, Raw, check
+
+SEPARATORS = ",;\t"
 
 
 def read(source: Source) -> Iterator[Entry]:
@@ -22,9 +28,10 @@ def records(source: Source, layout: Layout) -> Iterator[Raw | Bad]:
     Raises InvalidRecord when the header cannot be read, lacks a needed column, or has an unknown or doubled one.
     """
     lines = Lines(source.stream, detect(source.stream), carriage_returns=True)
-    reader = csv.reader(lines, strict=True)
+    first_line = list(islice(lines, 1))
+    reader = csv.reader(chain(first_line, lines), strict=True, delimiter=_separator("".join(first_line), layout))
     try:
-        header = next(reader, [])
+        header = names_of(next(reader, []))
     except csv.Error as error:
         raise InvalidRecord(f"CSV 表头无法读取 · the CSV header cannot be read: {error}", place=0) from error
     if (problem := lines.take_problem()) is not None:
@@ -33,7 +40,7 @@ def records(source: Source, layout: Layout) -> Iterator[Raw | Bad]:
     while True:
         first = reader.line_num + 1
         try:
-            row = next(reader)
+            row = trimmed(next(reader))
         except StopIteration:
             return
         except csv.Error as error:
@@ -45,6 +52,11 @@ def records(source: Source, layout: Layout) -> Iterator[Raw | Bad]:
             yield Bad(place, problem)
         elif row:
             yield record_of(place, header, row)
+
+
+def _separator(header: str, layout: Layout) -> str:
+    """The mark between most of the columns that a table has; a comma when none is better."""
+    return max(SEPARATORS, key=lambda mark: len(set(layout.columns).intersection(names_of(header.split(mark)))))
 
 
 def _place(first: int, last: int) -> str:

@@ -47,7 +47,7 @@ def _check_encoding(stream: BinaryIO) -> None:
 
 def _entry(place: str, line: str) -> Raw | Bad:
     try:
-        record = json.loads(line)
+        record = json.loads(line.rstrip("\r\n"))
     except (ValueError, RecursionError) as error:
         detail = f" ({error.msg}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
         return Bad(place, f"不是有效的 JSON · not valid JSON{detail}")

@@ -26,6 +26,19 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """A cell that begins so is run as a formula by spreadsheet programs."""
 
 
+def trimmed(row: Sequence[str]) -> list[str]:
+    """The cells without the empty ones at the end, which spreadsheet programs write for columns once used."""
+    cells = list(row)
+    while cells and not cells[-1]:
+        cells.pop()
+    return cells
+
+
+def names_of(header: Sequence[str]) -> list[str]:
+    """The names of the columns, in lower case and without spaces around them."""
+    return [name.strip().lower() for name in trimmed(header)]
+
+
 def check_header(header: Sequence[str], layout: Layout = ARTICLES) -> None:
     """Raise InvalidRecord when a needed column is missing, or one is unknown or doubled."""
     unknown = [str(number) for number, name in enumerate(header, start=1) if name not in layout.columns]

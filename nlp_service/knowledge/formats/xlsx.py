@@ -12,7 +12,7 @@ from nlp_service.errors import InvalidRecord
 from nlp_service.knowledge.formats.archive import check_archive
 from nlp_service.knowledge.formats.damage import as_damage
 from nlp_service.knowledge.formats.source import Source
-from nlp_service.knowledge.formats.table import check_header, check_row
+from nlp_service.knowledge.formats.table import check_header, check_row, names_of, trimmed
 from nlp_service.knowledge.records import Bad, Entry
 
 MAX_ROWS, MAX_COLUMNS = 1_048_576, 1000
@@ -75,8 +75,8 @@ def _rows(title: str, rows: Iterator[tuple[SheetRow, SheetRow]]) -> Iterator[Ent
         if header is None:
             if problem is not None:
                 raise InvalidRecord(f"表头 · header: {problem}", place=0)
-            check_header(row)
-            header = row
+            header = names_of(row)
+            check_header(header)
         else:
             yield Bad(place, problem) if problem is not None else check_row(place, header, row)
 
@@ -96,10 +96,7 @@ def _problem(values: SheetRow, formulas: SheetRow) -> str | None:
 
 def _texts(values: SheetRow) -> list[str]:
     """The cells as texts, without the empty ones at the end."""
-    row = [_text(cell.value) for cell in values]
-    while row and not row[-1]:
-        row.pop()
-    return row
+    return trimmed([_text(cell.value) for cell in values])
 
 
 def _text(value: object) -> str:

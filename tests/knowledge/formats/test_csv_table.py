@@ -39,6 +39,25 @@ def test_a_quoted_cell_may_hold_commas_quotes_and_line_ends() -> None:
     assert entry.article.problem == '提示 "超时", 然后\r\n退出'
 
 
+@pytest.mark.parametrize("separator", [";", "\t"], ids=["semicolon", "tab"])
+def test_cells_may_be_separated_as_spreadsheet_programs_of_some_countries_do(separator: str) -> None:
+    header = separator.join(["\ufefftitle", "problem", "solution", "tags"])
+    row = separator.join(["登录失败", '"提示 500; 退出"', "先等,再重试", '"登录,密码"'])
+    (entry,) = good("a.csv", f"{header}\r\n{row}\r\n")
+    assert (entry.article.problem, entry.article.solution) == ("提示 500; 退出", "先等,再重试")
+    assert entry.article.tags == ["登录", "密码"]
+
+
+def test_empty_columns_and_rows_at_the_end_are_none() -> None:
+    found = good("a.csv", f"{HEADER},,\n{ROW},,\n,,,,\n{ROW}\n,,,,\n")
+    assert [entry.place.split()[-1] for entry in found] == ["2", "4"]
+
+
+def test_the_names_of_columns_count_in_any_case_and_with_spaces() -> None:
+    (entry,) = good("a.csv", f"Title, Problem ,SOLUTION\n{ROW}\n")
+    assert entry.article.problem == "提示超时"
+
+
 @pytest.mark.parametrize("separator", [";", "；", ",", "，", "、", "|"])
 def test_tags_are_separated_by_any_usual_mark(separator: str) -> None:
     (entry,) = good("a.csv", f'{HEADER},tags\n{ROW},"登录{separator} 密码{separator}"\n')
@@ -57,10 +76,10 @@ def test_an_empty_cell_counts_as_not_given() -> None:
         ("登录失败,提示超时", "solution: "),
         ("登录\x00失败,提示超时,重试", "title: "),
         (f"{'长' * 201},提示超时,重试", "title: "),
-        (",,", "title: "),
+        (",提示超时,重试", "title: "),
         (f"{ROW},多出来的", "有 4 列,表头只有 3 列 · has 4 cells, the header 3"),
     ],
-    ids=["empty", "short row", "NUL", "too long", "blank", "long row"],
+    ids=["empty", "short row", "NUL", "too long", "no title", "long row"],
 )
 def test_a_bad_row_is_reported_with_its_line_and_column(row: str, reason: str) -> None:
     (entry,) = bad("a.csv", f"{HEADER}\n{ROW}\n{row}\n{ROW}\n")
@@ -69,7 +88,7 @@ def test_a_bad_row_is_reported_with_its_line_and_column(row: str, reason: str) -
 
 
 def test_good_rows_around_a_bad_one_are_kept() -> None:
-    found = entries("a.csv", f"{HEADER}\n{ROW}\n,,\n{ROW}\n")
+    found = entries("a.csv", f"{HEADER}\n{ROW}\n登录失败\n{ROW}\n")
     assert [isinstance(entry, Bad) for entry in found] == [False, True, False]
 
 
@@ -90,7 +109,7 @@ def test_a_row_that_is_no_csv_says_so(row: str) -> None:
         ("title,problem,solution,colour", "unknown column number 4"),
         ("title,problem", "solution"),
         ("标题,problem,solution", "unknown column number 1; missing title"),
-        ("title,problem,solution,", "unknown"),
+        ("title,,problem,solution", "unknown column number 2"),
         ("", "missing"),
         ("title,title,problem,solution", "doubled title"),
         ('"title,problem', "CSV"),

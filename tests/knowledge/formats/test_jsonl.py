@@ -51,6 +51,11 @@ def test_a_line_that_is_no_json_is_a_bad_record(line: str) -> None:
     assert "not valid JSON" in entry.reason
 
 
+def test_a_line_that_is_cut_is_said_to_end_too_early_in_its_last_column() -> None:
+    (entry,) = bad("a.jsonl", _jsonl('{"title": "a"', GOOD))
+    assert entry.reason.endswith("column 14)")
+
+
 @pytest.mark.parametrize("line", ["[]", "null", "3", '"登录失败"', "NaN"])
 def test_json_that_is_no_object_is_a_bad_record(line: str) -> None:
     assert ["record 2" in entry.place for entry in bad("a.jsonl", _jsonl(GOOD, line))] == [True]
