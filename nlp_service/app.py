@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import structlog
-from anyio import CapacityLimiter
+from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 
@@ -25,7 +25,6 @@ from nlp_service.api import (
     votes,
     workflow,
 )
-from nlp_service.api.metrics import EncoderMetrics
 from nlp_service.api.middleware import BodyLimits, RequestContext
 from nlp_service.errors import ServiceError
 from nlp_service.inference.engine import Engine
@@ -36,11 +35,16 @@ from nlp_service.knowledge.searches import Searches
 from nlp_service.knowledge.votes import ArticleVotes
 from nlp_service.knowledge.workflow import ReviewWorkflow
 from nlp_service.logs import configure_logs
+from nlp_service.observability.database import watch_database
+from nlp_service.observability.encoder import EncoderObserver
+from nlp_service.observability.reloads import reload_models
+from nlp_service.observability.state import StateMetrics
 from nlp_service.settings import Settings
 from nlp_service.storage.database import Database
 from nlp_service.text.segmentation import terms
 
 WATCH_SECONDS = 0.5
+OBSERVE_SECONDS = 2.0
 log = structlog.get_logger()
 DESCRIPTION = "读懂客户交付后写下的反馈 · understands what customers write after delivery"
 
@@ -56,16 +60,17 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         live = await run_in_threadpool(_start, configured, engine)
-        watch = None
+        tasks: list[asyncio.Task[None]] = []
         try:
             await run_in_threadpool(_open, app, configured, live)
             app.state.health_limiter = CapacityLimiter(2)  # health checks do not queue behind other requests
+            tasks.append(asyncio.create_task(_observe(app.state.observed)))
             if engine is None and configured.watch_models:
-                watch = asyncio.create_task(_follow(live))
+                tasks.append(asyncio.create_task(_follow(live)))
             yield
         finally:
-            if watch is not None:
-                watch.cancel()
+            for task in tasks:
+                task.cancel()
             if engine is None:
                 await run_in_threadpool(live.close)
             await run_in_threadpool(_close, app)
@@ -90,7 +95,7 @@ def _start(settings: Settings, given: Engine | None) -> LiveEngine:
             settings.bundles_dir,
             threads=settings.inference_threads,
             max_waiting=settings.max_waiting_windows,
-            observe=EncoderMetrics,
+            observe=EncoderObserver,
             previous=previous,
         )
 
@@ -106,9 +111,24 @@ async def _follow(live: LiveEngine) -> None:
         await asyncio.sleep(WATCH_SECONDS)
         if live.changed:
             try:
-                await run_in_threadpool(live.reload)
+                await run_in_threadpool(reload_models, live)
             except ServiceError as error:
                 log.error("models not reloaded", reason=str(error))
+
+
+async def _observe(state: StateMetrics) -> None:
+    """Keep the gauges current, also while many requests hold the usual threads."""
+    limiter = CapacityLimiter(1)
+    failed = False
+    while True:
+        await asyncio.sleep(OBSERVE_SECONDS)
+        try:
+            await to_thread.run_sync(state.update, limiter=limiter)
+            failed = False
+        except Exception as error:  # noqa: BLE001 - the database may come back; until then the gauges stay
+            if not failed:
+                log.warning("gauges not updated", error=type(error).__name__)
+            failed = True
 
 
 def _amounts(settings: Settings) -> PointAmounts:
@@ -117,6 +137,7 @@ def _amounts(settings: Settings) -> PointAmounts:
 
 def _open(app: FastAPI, settings: Settings, live: LiveEngine) -> None:
     app.state.database = database = Database(settings.resolved_database_url)
+    watch_database(database.engine)
     database.migrate()
     terms("预热 · warm up")
     app.state.searches = searches = Searches(database, settings.index_dir, settings.search_statuses)
@@ -130,6 +151,8 @@ def _open(app: FastAPI, settings: Settings, live: LiveEngine) -> None:
     app.state.votes = ArticleVotes(database)
     app.state.points = Points(database, _amounts(settings))
     app.state.needs_review = NeedsReview(database, settings.stale_days)
+    app.state.observed = StateMetrics(live, searches)
+    app.state.observed.update()
     app.state.live = live
     log.info("ready", records=records, search=model.version, **versions)
 
@@ -138,6 +161,9 @@ def _close(app: FastAPI) -> None:
     """Close what was opened, also when the start failed half-way."""
     searches: Searches | None = getattr(app.state, "searches", None)
     database: Database | None = getattr(app.state, "database", None)
+    observed: StateMetrics | None = getattr(app.state, "observed", None)
+    if observed is not None:
+        observed.close()
     if searches is not None:
         searches.close()
     if database is not None:

@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from nlp_service.api.deps import PROBLEMS, EngineDep, ModelInfo
 from nlp_service.api.encoding import encode
 from nlp_service.api.fields import MAX_TEXTS, Explain, InfluenceOut, Probability, Request, Text, check_explained
-from nlp_service.api.metrics import ANSWERS
 from nlp_service.api.reports import check_reports
 from nlp_service.feedback.triage import Triage, triage
+from nlp_service.observability.answers import ANSWER_COUNTS
 
 router = APIRouter(tags=["classify"])
 Label = Annotated[
@@ -83,10 +83,11 @@ async def classify(request: ClassifyRequest, engine: EngineDep) -> ClassifyRespo
     check_explained(request.explain, texts, "tickets")
     check_reports([ticket.reported_as for ticket in request.tickets], engine, "tickets")
     encoded = await encode(engine, texts, ("classify", "severity"), explain=request.explain)
-    answers = engine.classifications(encoded.pooled)
+    answers, severities = engine.classifications(encoded.pooled), engine.severities(encoded.pooled)
+    ANSWER_COUNTS.count("classify", answers)
+    ANSWER_COUNTS.count("severity", severities)
     results = []
-    for ticket, answer, severity in zip(request.tickets, answers, engine.severities(encoded.pooled), strict=True):
-        ANSWERS.labels("classify", answer.label, answer.needs_review).inc()
+    for ticket, answer, severity in zip(request.tickets, answers, severities, strict=True):
         results.append(
             ClassifyResult(
                 id=ticket.id,

@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from nlp_service.api.deps import PROBLEM, PROBLEMS, DraftsDep, DuplicatesDep, EngineDep, FeedbackDep
 from nlp_service.api.fields import MAX_TEXTS, Probability, Request
 from nlp_service.api.knowledge import INVALID, MAX_ID
-from nlp_service.api.metrics import ANSWERS
 from nlp_service.api.reports import check_reports
 from nlp_service.api.transfer import Text
 from nlp_service.feedback.analysis import Analyse, Analysis, analyse
@@ -21,6 +20,7 @@ from nlp_service.inference.engine import Engine
 from nlp_service.inference.live import LiveEngine
 from nlp_service.knowledge.article import ArticlePublic, Person, Solution, Title
 from nlp_service.knowledge.duplicates import Duplicate
+from nlp_service.observability.answers import ANSWER_COUNTS
 from nlp_service.storage.tables import Feedback, FeedbackKind, FeedbackStatus
 
 router = APIRouter(prefix="/v1/feedback", tags=["feedback"])
@@ -115,7 +115,7 @@ class ListQuery(BaseModel):
 
 
 class Resolution(Request):
-    """How the ticket was solved. Who did it is written to the log."""
+    """How the ticket was solved. `by` is checked but not kept: neither logs nor the record hold names."""
 
     solution: Annotated[Solution, Field(description="1 to 10,000 characters")]
     by: Annotated[Person | None, Field(description="name of the person, 1 to 100 characters")] = None
@@ -178,7 +178,7 @@ def list_duplicates(feedback_id: FeedbackId, store: FeedbackDep, duplicates: Dup
 def resolve(feedback_id: FeedbackId, given: Resolution, store: FeedbackDep, engine: EngineDep) -> FeedbackPublic:
     """解决工单 · a ticket is solved; search finds it as a case. The same solution again changes nothing."""
     record = store.resolve(feedback_id, given.solution)
-    log.info("ticket resolved", id=feedback_id, by=given.by)
+    log.info("ticket resolved", id=feedback_id)
     return public_of(record, _threshold(engine))
 
 
@@ -204,9 +204,9 @@ def counted_analyse(live: LiveEngine) -> Analyse:
     def analyse_texts(texts: Sequence[str]) -> list[Analysis]:
         with live.lease() as engine:
             analyses = analyse(engine, texts)
-        for one in analyses:
-            ANSWERS.labels("classify", one.kind.label, one.kind.needs_review).inc()
-            ANSWERS.labels("sentiment", one.sentiment.label, one.sentiment.needs_review).inc()
+        ANSWER_COUNTS.count("classify", [one.kind for one in analyses])
+        ANSWER_COUNTS.count("severity", [one.severity for one in analyses])
+        ANSWER_COUNTS.count("sentiment", [one.sentiment for one in analyses])
         return analyses
 
     return analyse_texts

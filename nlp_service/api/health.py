@@ -1,20 +1,18 @@
 """``/livez``, ``/readyz``, ``/metrics``."""
 
-import os
 from typing import Literal
 
 import anyio.to_thread
 from fastapi import APIRouter, Request, Response
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
 
 from nlp_service.api.deps import PROBLEM, ModelInfo
-from nlp_service.api.metrics import ARTICLES
 from nlp_service.api.problems import problem
 from nlp_service.inference.live import LiveEngine
 from nlp_service.knowledge.search import Degraded
 from nlp_service.knowledge.store import count_articles
+from nlp_service.observability.exposition import exposition
 
 router = APIRouter(tags=["operations"])
 
@@ -62,14 +60,10 @@ async def readyz(request: Request) -> Readiness | Response:
 
 
 @router.get("/metrics", response_class=Response)
-def metrics(request: Request) -> Response:
+async def metrics(request: Request) -> Response:
     """Prometheus 指标 · what Prometheus reads, over all workers."""
-    ARTICLES.set(_count_articles(request))
-    registry = REGISTRY
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+    limiter = getattr(request.app.state, "health_limiter", None)
+    return Response(await anyio.to_thread.run_sync(exposition, limiter=limiter), media_type=CONTENT_TYPE_LATEST)
 
 
 def _count_articles(request: Request) -> int:

@@ -9,12 +9,13 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from nlp_service.api.metrics import REQUEST_SECONDS, REQUESTS
-from nlp_service.api.problems import problem
+from nlp_service.api.problems import REFUSAL, problem
+from nlp_service.observability.metrics import IN_PROGRESS, REFUSED, REQUEST_SECONDS, REQUESTS
 
 log = structlog.get_logger()
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 JSON, FORM = "application/json", "multipart/form-data"
+METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 QUIET = frozenset({"/livez", "/readyz", "/metrics"})
 
 
@@ -32,6 +33,7 @@ class RequestContext:
         given = Headers(scope=scope).get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         started = time.perf_counter()
+        IN_PROGRESS.inc()
         status = 500
         started_response = False
 
@@ -53,12 +55,19 @@ class RequestContext:
                 detail = "服务内部错误,已记录 · an unexpected error was logged; quote X-Request-ID"
                 await problem(500, detail)(scope, receive, send_with_id)
             finally:
-                seconds = time.perf_counter() - started
-                route = getattr(scope.get("route"), "path", "unmatched")
-                REQUESTS.labels(scope["method"], route, status).inc()
-                REQUEST_SECONDS.labels(route).observe(seconds)
-                if scope["path"] not in QUIET:
-                    log.info("request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 1))
+                IN_PROGRESS.dec()
+                _observe(scope, status, time.perf_counter() - started)
+
+
+def _observe(scope: Scope, status: int, seconds: float) -> None:
+    method = scope["method"] if scope["method"] in METHODS else "other"
+    route = getattr(scope.get("route"), "path", "other" if "endpoint" in scope else "unmatched")
+    REQUESTS.labels(method, route, status).inc()
+    REQUEST_SECONDS.labels(route).observe(seconds)
+    if status == 429:
+        REFUSED.labels(scope.get(REFUSAL, "other")).inc()
+    if scope["path"] not in QUIET:
+        log.info("request", method=method, route=route, status=status, ms=round(seconds * 1000, 1))
 
 
 class BodyLimits:

@@ -8,6 +8,7 @@ from nlp_service.api.deps import PROBLEM, PROBLEMS, EngineDep, LiveEngineDep
 from nlp_service.api.problems import problem
 from nlp_service.errors import BundleError
 from nlp_service.inference.bundle import EncoderBundle, HeadBundle, Task
+from nlp_service.observability.reloads import reload_models
 
 router = APIRouter(tags=["models"])
 
@@ -75,7 +76,7 @@ async def reload(task: Task, live: LiveEngineDep) -> Reloaded | Response:
     with live.lease() as engine:
         before = engine.model(task).version
     try:
-        await run_in_threadpool(live.reload)
+        await run_in_threadpool(reload_models, live)
     except BundleError as error:
         return problem(409, f"新模型未能加载,沿用 {before} · not loaded, {before} stays: {error}")
     with live.lease() as engine:

@@ -14,9 +14,13 @@ from sqlalchemy.exc import OperationalError, TimeoutError  # noqa: A004 - the po
 from starlette.exceptions import HTTPException
 
 from nlp_service.errors import Conflict, Forbidden, InvalidText, NotFound, Overloaded
+from nlp_service.observability.database import POOL_EXHAUSTED
+from nlp_service.observability.metrics import DATABASE_ERRORS
 from nlp_service.wording import message_of, printable
 
 MEDIA_TYPE = "application/problem+json"
+REFUSAL = "nlp.refusal"
+"""Entry of an ASGI scope: why the request was refused for now."""
 
 log = structlog.get_logger()
 
@@ -95,9 +99,12 @@ async def _http(_: Request, error: Exception) -> JSONResponse:
 
 async def _busy(_: Request, error: Exception) -> JSONResponse:
     log.warning("database busy", error=type(error).__name__)
+    if isinstance(error, TimeoutError):
+        DATABASE_ERRORS.labels(POOL_EXHAUSTED).inc()
     return problem(503, "数据库繁忙,请稍后再试 · the database is busy, try again", headers={"Retry-After": "2"})
 
 
-async def _overloaded(_: Request, error: Exception) -> JSONResponse:
+async def _overloaded(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, Overloaded)  # noqa: S101
+    request.scope[REFUSAL] = error.reason
     return problem(429, str(error), headers={"Retry-After": str(error.retry_after)})

@@ -17,6 +17,7 @@ from nlp_service.knowledge.facets import Filters
 from nlp_service.knowledge.keys import Kind
 from nlp_service.knowledge.relevance import Mode
 from nlp_service.knowledge.search import Context, Degraded, Hit
+from nlp_service.observability.metrics import SEARCH_SECONDS, SEARCHES
 from nlp_service.storage.tables import ArticleStatus
 
 router = APIRouter(tags=["search"])
@@ -135,21 +136,23 @@ async def search(request: SearchRequest, engine: EngineDep, knowledge: SearchDep
     if request.mode != "lexical":
         vector = normalise(await asyncio.wrap_future(engine.encode_query(request.query)))
     degraded = knowledge.degraded
-    hits = await asyncio.to_thread(
-        knowledge.search,
-        request.query,
-        vector,
-        top_k=request.top_k,
-        mode=request.mode,
-        filters=_filters(request.filters),
-        context=Context(request.product, request.module),
-        min_score=request.min_score,
-    )
+    with SEARCH_SECONDS.labels(request.mode).time():
+        hits = await asyncio.to_thread(
+            knowledge.search,
+            request.query,
+            vector,
+            top_k=request.top_k,
+            mode=request.mode,
+            filters=_filters(request.filters),
+            context=Context(request.product, request.module),
+            min_score=request.min_score,
+        )
     closest: list[Closest | None] = []
     if request.explain and vector is not None:
         explained = [hit.document for hit in hits[:MAX_EXPLAINED_HITS]]
         closest = await asyncio.to_thread(closest_sentences, vector, explained, engine.encode_passages)
     closest += [None] * (len(hits) - len(closest))
+    SEARCHES.labels(request.mode, "found" if hits else "nothing").inc()
     return SearchResponse(
         hits=[_public(hit, similar) for hit, similar in zip(hits, closest, strict=True)],
         took_ms=round((time.perf_counter() - started) * 1000, 2),

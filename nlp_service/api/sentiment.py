@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from nlp_service.api.deps import PROBLEMS, EngineDep, ModelInfo
 from nlp_service.api.encoding import encode
 from nlp_service.api.fields import MAX_TEXTS, Explain, InfluenceOut, Probability, Request, Text, check_explained
-from nlp_service.api.metrics import ANSWERS
 from nlp_service.inference.bundle import Task
+from nlp_service.observability.answers import ANSWER_COUNTS
 
 router = APIRouter(tags=["sentiment"])
 Polarity = Literal["negative", "neutral", "positive"]
@@ -64,10 +64,11 @@ async def sentiment(request: SentimentRequest, engine: EngineDep) -> SentimentRe
     encoded = await encode(engine, request.texts, tasks, explain=request.explain)
     answers = engine.sentiments(encoded.pooled)
     results = [SentimentResult.model_validate(answer, from_attributes=True) for answer in answers]
-    for answer in answers:
-        ANSWERS.labels("sentiment", answer.label, answer.needs_review).inc()
+    ANSWER_COUNTS.count("sentiment", answers)
     if request.aspects:
-        for result, opinions in zip(results, engine.aspects(encoded.pooled), strict=True):
+        aspects = engine.aspects(encoded.pooled)
+        ANSWER_COUNTS.count_aspects(aspects)
+        for result, opinions in zip(results, aspects, strict=True):
             result.aspects = [AspectResult.model_validate(opinion, from_attributes=True) for opinion in opinions]
     if request.explain:
         explanations = encoded.explain(engine, "sentiment", [answer.label for answer in answers])

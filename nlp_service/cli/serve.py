@@ -6,6 +6,7 @@ import tempfile
 import threading
 import time
 import urllib.request
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,9 +15,12 @@ import uvicorn
 from nlp_service.cli.console import console
 from nlp_service.errors import ServiceError
 from nlp_service.inference.engine import check_bundles
+from nlp_service.logs import configure_logs
 from nlp_service.settings import Settings
 
 WAIT_SECONDS = 120
+HEALTH_SECONDS = 30
+"""A worker that loads models on busy cores may not answer for some seconds: that is no reason to kill it."""
 
 
 def serve(
@@ -30,18 +34,23 @@ def serve(
         if value is not None:
             os.environ[f"NLP_{name.upper()}"] = str(value)
     settings = Settings()
+    configure_logs(settings)
     _check_port_is_free(settings)
     check_bundles(settings.bundles_dir)
     threading.Thread(target=_announce, args=(settings,), daemon=True).start()
-    with tempfile.TemporaryDirectory(prefix="nlp-metrics-") as folder:
+    with tempfile.TemporaryDirectory(prefix="nlp-shared-") as folder:
         if settings.workers > 1:
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+            metrics = Path(folder, "metrics")
+            metrics.mkdir()
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
         uvicorn.run(
             "nlp_service.app:create_app",
             factory=True,
             host=settings.host,
             port=settings.port,
             workers=settings.workers,
+            timeout_worker_healthcheck=HEALTH_SECONDS,
+            log_config=None,
             log_level="warning",
             access_log=False,
             server_header=False,

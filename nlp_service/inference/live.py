@@ -17,6 +17,7 @@ from nlp_service.errors import BundleError, Overloaded
 from nlp_service.inference.batching import Batcher
 from nlp_service.inference.engine import Engine
 from nlp_service.inference.release import RELEASE_FILE
+from nlp_service.tracebacks import described
 
 PATIENCE_SECONDS = 10.0
 """What is prepared in vain ends before; a merge of a large index is not waited for."""
@@ -154,7 +155,7 @@ class LiveEngine:
         try:
             index.prepare(engine, not_wanted.is_set)
         except Exception as error:  # noqa: BLE001 - whatever fails, the old encoder goes on
-            failure = f"{type(error).__name__}: {error}"
+            failure = described(error)
         with self._lock:
             if not_wanted.is_set():
                 return

@@ -58,6 +58,11 @@ class FollowedIndexes:
         self._seen: Sequences = {source.kind: 0 for source in SOURCES}
         self._touched: set[int] = set()
 
+    @property
+    def followed(self) -> Sequences:
+        """The last change that the indexes hold."""
+        return dict(self._seen)
+
     def restore(self, text: TextIndexes, sequences: Sequences) -> None:
         """Take text indexes that hold all changes up to `sequences`."""
         with self.lock:

@@ -13,6 +13,7 @@ from nlp_service.knowledge.followed import ENCODE_TOGETHER, FollowedIndexes
 from nlp_service.knowledge.snapshot import Snapshots
 from nlp_service.knowledge.space import VectorSpace
 from nlp_service.storage.database import Database
+from nlp_service.tracebacks import described
 
 FOLLOW_SECONDS, RETRY_SECONDS = 0.5, 5.0
 SAVE_FROM, SAVE_SHARE = 2_000, 0.02
@@ -30,6 +31,8 @@ class Keeper:
 
     def __init__(self, database: Database, indexes: FollowedIndexes, folder: Path) -> None:
         """Snapshots lie in `folder`."""
+        self.kept_at: float | None = None
+        """When the indexes were last found or made current, in seconds since 1970."""
         self._database = database
         self._indexes = indexes
         self._folder = folder
@@ -59,6 +62,7 @@ class Keeper:
         while True:
             try:
                 self._keep()
+                self.kept_at = time.time()
                 self._complete.set()
                 self._failure, seconds = "", FOLLOW_SECONDS
             except Overloaded:
@@ -111,7 +115,7 @@ class Keeper:
 
     def _report(self, error: Exception) -> None:
         """Say what is wrong, once while it stays so."""
-        failure = f"{type(error).__name__}: {error}"
+        failure = described(error)
         if failure != self._failure:
             log.error("indexes not kept", reason=failure)
         self._failure = failure

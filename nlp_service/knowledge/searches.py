@@ -9,6 +9,7 @@ from nlp_service.errors import Overloaded
 from nlp_service.inference.engine import Engine, encode_passages
 from nlp_service.knowledge.encoders import note_use
 from nlp_service.knowledge.followed import ENCODE_TOGETHER, FollowedIndexes, Progress
+from nlp_service.knowledge.index_state import IndexState, index_state
 from nlp_service.knowledge.keeper import Keeper
 from nlp_service.knowledge.relevance import relevance_of
 from nlp_service.knowledge.search import KnowledgeSearch
@@ -58,6 +59,11 @@ class Searches:
     def of(self, engine: Engine) -> KnowledgeSearch:
         """The search with the vectors of this engine's search encoder, which serves."""
         return self._by_encoder[engine.search_model.fingerprint]
+
+    def state(self, engine: Engine) -> IndexState:
+        """How far the indexes are, with the vectors of this engine's encoder; raises what the database raises."""
+        space = self.of(engine).space
+        return index_state(self._database, self._indexes, space, self._keeper, self._snapshots(space))
 
     def prepare(self, engine: Engine, cancelled: Callable[[], bool]) -> None:
         """Build the space of an engine that is about to serve, and wait until it is complete or no longer wanted.

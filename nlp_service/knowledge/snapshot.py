@@ -62,6 +62,11 @@ class Snapshots:
                     _refuse(snapshot, error)
         return None
 
+    def saved_at(self) -> float | None:
+        """When the newest was saved, in seconds since 1970; None without one."""
+        newest = max(_folders(self._folder), default=None)
+        return int(newest.name) / 1e9 if newest is not None and newest.name.isdecimal() else None
+
     def save(self, state: State, *, unless_within: int = -1) -> bool:
         """Write a snapshot and delete older ones; not when another process has one that lacks at most so many changes.
 

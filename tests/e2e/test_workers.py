@@ -1,15 +1,20 @@
 """Two worker processes on one database agree at once."""
 
+import os
+import signal
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.conftest import BUNDLES, PROJECT
-from tests.e2e.service import service
+from tests.e2e.service import READY_SECONDS, service
+from tests.observability.values import summed
 
 ARTICLE = {
     "title": "投屏后手机没有声音",
@@ -21,12 +26,19 @@ SEARCHES = 24
 
 
 @pytest.fixture(scope="module")
-def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The temporary folder of the service."""
+    return tmp_path_factory.mktemp("temporary")
+
+
+@pytest.fixture(scope="module")
+def two_workers(tmp_path_factory: pytest.TempPathFactory, temporary: Path) -> Iterator[httpx.Client]:
     home: Path = tmp_path_factory.mktemp("home")
     (home / "var").mkdir()
     (home / "var" / "bundles").symlink_to(BUNDLES)
     (home / "models").symlink_to(PROJECT / "models")
-    with service(home, [sys.executable, "-m", "nlp_service", "serve", "--workers", "2"], NLP_THREADS="1") as client:
+    command = [sys.executable, "-m", "nlp_service", "serve", "--workers", "2"]
+    with service(home, command, NLP_THREADS="1", TMPDIR=str(temporary)) as client:
         yield client
 
 
@@ -52,14 +64,46 @@ def test_no_worker_finds_a_deleted_article(two_workers: httpx.Client) -> None:
     assert not any(created["id"] in found for found in _search_on_new_connections(two_workers))
 
 
+def _workers(temporary: Path) -> set[int]:
+    """The processes whose gauges count."""
+    return {int(file.stem.rpartition("_")[2]) for file in temporary.glob("nlp-*/metrics/gauge_livesum_*.db")}
+
+
+def _wait_until_replaced(client: httpx.Client, temporary: Path, worker: int) -> None:
+    """Wait for a worker that serves in the place of the one that ended."""
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline:
+        with suppress(httpx.TransportError):  # a connection to the worker that ended
+            if _gauge(client, "nlp_workers") == 2 and worker not in _workers(temporary):
+                return
+        time.sleep(0.1)
+    raise AssertionError(f"not replaced within {READY_SECONDS} s")
+
+
+def _gauge(client: httpx.Client, name: str) -> float:
+    return summed(client.get("/metrics").text, name)
+
+
+def _counted_searches(client: httpx.Client) -> float:
+    return summed(client.get("/metrics").text, "nlp_requests_total", route="/v1/search")
+
+
 def test_metrics_count_the_requests_of_all_workers(two_workers: httpx.Client) -> None:
+    before = _counted_searches(two_workers)
     _search_on_new_connections(two_workers)
-    counts = [
-        float(line.rsplit(" ", 1)[1])
-        for line in two_workers.get("/metrics").text.splitlines()
-        if line.startswith("nlp_requests_total") and "/v1/search" in line
-    ]
-    assert sum(counts) >= SEARCHES
+    assert _counted_searches(two_workers) == before + SEARCHES
+
+
+def test_metrics_add_up_when_a_worker_was_replaced(two_workers: httpx.Client, temporary: Path) -> None:
+    _search_on_new_connections(two_workers)
+    before = _counted_searches(two_workers)
+    killed = max(_workers(temporary))
+    os.kill(killed, signal.SIGKILL)
+    _wait_until_replaced(two_workers, temporary, killed)
+    assert (_counted_searches(two_workers), _gauge(two_workers, "nlp_workers")) == (before, 2)
+    _search_on_new_connections(two_workers)
+    assert _counted_searches(two_workers) == before + SEARCHES
+    assert _gauge(two_workers, "nlp_queue_windows") == 0
 
 
 def test_a_taken_port_is_named(two_workers: httpx.Client, home: Path) -> None:

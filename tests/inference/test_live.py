@@ -1,5 +1,6 @@
 """The engine that answers now: replaced while requests are under way, closed when nothing needs it."""
 
+import errno
 import threading
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
@@ -171,7 +172,7 @@ class TestSearchEncoder:
         self, live: LiveEngine, bundles: Path, index: SlowIndex
     ) -> None:
         before = _search_encoder(live)
-        index.failure = OSError("no space left")
+        index.failure = OSError(errno.ENOSPC, "no space left")
         promote_search(bundles)
         live.reload()
         with capture_logs() as logs:

@@ -1,0 +1,1 @@
+"""What operators see of the service: metrics and traces. None of it holds what a request holds."""
