@@ -39,6 +39,7 @@ from nlp_service.observability.database import watch_database
 from nlp_service.observability.encoder import EncoderObserver
 from nlp_service.observability.reloads import reload_models
 from nlp_service.observability.state import StateMetrics
+from nlp_service.observability.tracing import NATIVE_TELEMETRY, flush_tracing, start_tracing
 from nlp_service.settings import Settings
 from nlp_service.storage.database import Database
 from nlp_service.text.segmentation import terms
@@ -56,6 +57,7 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     """
     configured = settings or Settings()
     configure_logs(configured)
+    start_tracing()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -74,8 +76,11 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
             if engine is None:
                 await run_in_threadpool(live.close)
             await run_in_threadpool(_close, app)
+            await run_in_threadpool(flush_tracing)
 
-    app = FastAPI(title="nlp-service", version=__version__, description=DESCRIPTION, lifespan=lifespan)
+    app = FastAPI(
+        title="nlp-service", version=__version__, description=DESCRIPTION, lifespan=lifespan, telemetry=NATIVE_TELEMETRY
+    )
     # Votes and frequent problems come before knowledge: /leaderboard would else be read as the number of an article.
     knowing = (search, votes, frequent, workflow, knowledge, feedback, subjects)
     for module in (sentiment, classify, *knowing, embeddings, models, health):

@@ -4,15 +4,17 @@ What libraries log, and the messages of exceptions, may quote what they worked o
 written, of the latter the class and the lines of code. Uvicorn's messages quote nothing and are kept.
 """
 
+import io
 import logging
 import sys
 import warnings
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from nlp_service.observability.tracing import add_trace
 from nlp_service.settings import Settings
 from nlp_service.tracebacks import without_messages
 
@@ -27,13 +29,14 @@ def configure_logs(settings: Settings) -> None:
         renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     first: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        add_trace,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     structlog.configure(
         processors=[*first, _add_traceback, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=_STDERR),
     )
     last = [_add_traceback, structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
     _write_libraries(
@@ -42,24 +45,24 @@ def configure_logs(settings: Settings) -> None:
     warnings.showwarning = _log_warning
 
 
-class _StderrHandler(logging.StreamHandler[TextIO]):
-    """Writes where standard error goes now; of its kind there is one."""
+class _Stderr(io.TextIOBase):
+    """Standard error as it is at the time: a test may replace it."""
 
-    def __init__(self) -> None:
-        logging.Handler.__init__(self)
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
 
-    @property
-    def stream(self) -> TextIO:  # type: ignore[override]  # looked up each time
-        return sys.stderr
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+_STDERR = cast(TextIO, _Stderr())
+_HANDLER = logging.StreamHandler(_STDERR)
 
 
 def _write_libraries(formatter: logging.Formatter, level: int) -> None:
-    root = logging.getLogger()
-    handlers = [handler for handler in root.handlers if isinstance(handler, _StderrHandler)] or [_StderrHandler()]
-    for handler in handlers:
-        handler.setFormatter(formatter)
-        handler.setLevel(max(level, logging.WARNING))
-        root.addHandler(handler)
+    _HANDLER.setFormatter(formatter)
+    _HANDLER.setLevel(max(level, logging.WARNING))
+    logging.getLogger().addHandler(_HANDLER)  # once, however often it is called
 
 
 def _keep_place(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

@@ -1,7 +1,6 @@
 """Around every request: its id, its size limit, its content type, one log line, one observation."""
 
 import re
-import time
 import uuid
 from collections.abc import Iterable
 
@@ -9,14 +8,13 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from nlp_service.api.problems import REFUSAL, problem
-from nlp_service.observability.metrics import IN_PROGRESS, REFUSED, REQUEST_SECONDS, REQUESTS
+from nlp_service.api.problems import problem
+from nlp_service.observability.requests import observe_request
+from nlp_service.tracebacks import class_name
 
 log = structlog.get_logger()
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 JSON, FORM = "application/json", "multipart/form-data"
-METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
-QUIET = frozenset({"/livez", "/readyz", "/metrics"})
 
 
 class RequestContext:
@@ -32,42 +30,23 @@ class RequestContext:
             return
         given = Headers(scope=scope).get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-        started = time.perf_counter()
-        IN_PROGRESS.inc()
-        status = 500
-        started_response = False
+        with structlog.contextvars.bound_contextvars(request_id=request_id), observe_request(scope, request_id) as seen:
 
-        async def send_with_id(message: Message) -> None:
-            nonlocal status, started_response
-            if message["type"] == "http.response.start":
-                started_response = True
-                status = message["status"]
-                MutableHeaders(scope=message)["X-Request-ID"] = request_id
-            await send(message)
+            async def send_with_id(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    seen.status = message["status"]
+                    MutableHeaders(scope=message)["X-Request-ID"] = request_id
+                await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 await self._app(scope, receive, send_with_id)
             except Exception as error:
-                log.exception("unexpected", error=type(error).__name__)
-                if started_response:
+                seen.error = class_name(error)
+                log.exception("unexpected", error=seen.error)
+                if seen.status is not None:
                     raise
                 detail = "服务内部错误,已记录 · an unexpected error was logged; quote X-Request-ID"
                 await problem(500, detail)(scope, receive, send_with_id)
-            finally:
-                IN_PROGRESS.dec()
-                _observe(scope, status, time.perf_counter() - started)
-
-
-def _observe(scope: Scope, status: int, seconds: float) -> None:
-    method = scope["method"] if scope["method"] in METHODS else "other"
-    route = getattr(scope.get("route"), "path", "other" if "endpoint" in scope else "unmatched")
-    REQUESTS.labels(method, route, status).inc()
-    REQUEST_SECONDS.labels(route).observe(seconds)
-    if status == 429:
-        REFUSED.labels(scope.get(REFUSAL, "other")).inc()
-    if scope["path"] not in QUIET:
-        log.info("request", method=method, route=route, status=status, ms=round(seconds * 1000, 1))
 
 
 class BodyLimits:

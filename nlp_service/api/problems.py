@@ -16,11 +16,10 @@ from starlette.exceptions import HTTPException
 from nlp_service.errors import Conflict, Forbidden, InvalidText, NotFound, Overloaded
 from nlp_service.observability.database import POOL_EXHAUSTED
 from nlp_service.observability.metrics import DATABASE_ERRORS
+from nlp_service.observability.requests import REFUSAL
 from nlp_service.wording import message_of, printable
 
 MEDIA_TYPE = "application/problem+json"
-REFUSAL = "nlp.refusal"
-"""Entry of an ASGI scope: why the request was refused for now."""
 
 log = structlog.get_logger()
 

@@ -18,6 +18,7 @@ from nlp_service.knowledge.keys import Kind
 from nlp_service.knowledge.relevance import Mode
 from nlp_service.knowledge.search import Context, Degraded, Hit
 from nlp_service.observability.metrics import SEARCH_SECONDS, SEARCHES
+from nlp_service.observability.tracing import span
 from nlp_service.storage.tables import ArticleStatus
 
 router = APIRouter(tags=["search"])
@@ -136,7 +137,7 @@ async def search(request: SearchRequest, engine: EngineDep, knowledge: SearchDep
     if request.mode != "lexical":
         vector = normalise(await asyncio.wrap_future(engine.encode_query(request.query)))
     degraded = knowledge.degraded
-    with SEARCH_SECONDS.labels(request.mode).time():
+    with SEARCH_SECONDS.labels(request.mode).time(), span("search", mode=request.mode):
         hits = await asyncio.to_thread(
             knowledge.search,
             request.query,

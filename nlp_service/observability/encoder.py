@@ -1,12 +1,14 @@
 """Watches one encoder's batcher."""
 
 from nlp_service.observability import metrics
+from nlp_service.observability.tracing import past_span
 
 
 class EncoderObserver:
     """See `nlp_service.inference.batching.Observer`. Several of one name, while one takes over, count together."""
 
     def __init__(self, encoder: str) -> None:
+        self._encoder = encoder
         self._waiting = 0
         self._queue = metrics.QUEUE.labels(encoder)
         self._tokenise_seconds = metrics.TOKENISE_SECONDS.labels(encoder)
@@ -35,11 +37,14 @@ class EncoderObserver:
     def tokenised(self, seconds: float) -> None:
         """See `Observer`."""
         self._tokenise_seconds.observe(seconds)
+        past_span("tokenise", seconds, encoder=self._encoder)
 
     def waited(self, seconds: float) -> None:
         """See `Observer`."""
         self._queue_seconds.observe(seconds)
+        past_span("queue", seconds, encoder=self._encoder)
 
     def encoded(self, seconds: float) -> None:
         """See `Observer`."""
         self._encode_seconds.observe(seconds)
+        past_span("infer", seconds, encoder=self._encoder)
