@@ -23,6 +23,7 @@ FROM python:3.11-slim-bookworm
 ENV PATH=/opt/nlp/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     NLP_HOME=/app \
+    NLP_ENVIRONMENT=production \
     NLP_HOST=0.0.0.0 \
     NLP_LOG_FORMAT=json \
     NLP_DATABASE_URL=sqlite:////data/nlp.db

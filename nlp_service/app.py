@@ -8,10 +8,14 @@ import structlog
 from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
+from fastapi.middleware.cors import CORSMiddleware
 
 from nlp_service import __version__
+from nlp_service.access.gate import Gate, open_gate
 from nlp_service.api import (
     classify,
+    contract,
+    docs,
     embeddings,
     feedback,
     frequent,
@@ -25,6 +29,8 @@ from nlp_service.api import (
     votes,
     workflow,
 )
+from nlp_service.api.access import Access
+from nlp_service.api.headers import SecurityHeaders
 from nlp_service.api.middleware import BodyLimits, RequestContext
 from nlp_service.errors import ServiceError
 from nlp_service.inference.engine import Engine
@@ -79,16 +85,38 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
             await run_in_threadpool(flush_tracing)
 
     app = FastAPI(
-        title="nlp-service", version=__version__, description=DESCRIPTION, lifespan=lifespan, telemetry=NATIVE_TELEMETRY
+        title="nlp-service",
+        version=__version__,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        telemetry=NATIVE_TELEMETRY,
     )
     # Votes and frequent problems come before knowledge: /leaderboard would else be read as the number of an article.
     knowing = (search, votes, frequent, workflow, knowledge, feedback, subjects)
-    for module in (sentiment, classify, *knowing, embeddings, models, health):
+    for module in (sentiment, classify, *knowing, embeddings, models, health, docs):
         app.include_router(module.router)
     problems.install(app)
-    app.add_middleware(BodyLimits, max_bytes=configured.max_body_bytes, uploads=[knowledge.IMPORT_PATH])
-    app.add_middleware(RequestContext)
+    contract.install(app)
+    _surround(app, configured)
     return app
+
+
+def _surround(app: FastAPI, settings: Settings) -> None:
+    """What every request passes, from the inside out: a body is read only once the request is admitted."""
+    app.add_middleware(BodyLimits, max_bytes=settings.max_body_bytes, uploads=[knowledge.IMPORT_PATH])
+    app.add_middleware(Access)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "X-API-Key", "X-Request-ID"],
+            expose_headers=["Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID"],
+        )
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(RequestContext)
 
 
 def _start(settings: Settings, given: Engine | None) -> LiveEngine:
@@ -144,6 +172,9 @@ def _open(app: FastAPI, settings: Settings, live: LiveEngine) -> None:
     app.state.database = database = Database(settings.resolved_database_url)
     watch_database(database.engine)
     database.migrate()
+    app.state.gate = open_gate(settings, database)
+    if not settings.keys_required:
+        log.warning("no key needed", environment=settings.environment, address=settings.host)
     terms("预热 · warm up")
     app.state.searches = searches = Searches(database, settings.index_dir, settings.search_statuses)
     with live.lease() as engine:
@@ -165,11 +196,14 @@ def _open(app: FastAPI, settings: Settings, live: LiveEngine) -> None:
 def _close(app: FastAPI) -> None:
     """Close what was opened, also when the start failed half-way."""
     searches: Searches | None = getattr(app.state, "searches", None)
+    gate: Gate | None = getattr(app.state, "gate", None)
     database: Database | None = getattr(app.state, "database", None)
     observed: StateMetrics | None = getattr(app.state, "observed", None)
     if observed is not None:
         observed.close()
     if searches is not None:
         searches.close()
+    if gate is not None:
+        gate.rates.close()
     if database is not None:
         database.close()

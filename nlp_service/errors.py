@@ -9,6 +9,8 @@ ServiceError
 ├── Overloaded            the queue is full; try again later
 ├── BundleError           a model bundle is missing, damaged or does not fit
 ├── DatabaseOutdated      a newer version made the database
+├── AccessNotConfigured  keys are required, and there is no secret or no usable key
+├── NotRecorded           a write cannot be recorded in the audit table
 └── IndexDamaged          files of a saved search index are missing or do not fit together
 """
 
@@ -65,6 +67,14 @@ class BundleError(ServiceError):
 
 class DatabaseOutdated(ServiceError):
     """The database was made by a newer version."""
+
+
+class AccessNotConfigured(ServiceError):
+    """Keys are required, and there is no secret or no usable key."""
+
+
+class NotRecorded(ServiceError):
+    """A write cannot be recorded in the audit table."""
 
 
 class IndexDamaged(ServiceError):

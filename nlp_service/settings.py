@@ -1,15 +1,20 @@
 """All settings, from the environment (prefix ``NLP_``); defaults are safe on one machine."""
 
 import os
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from nlp_service.access.credential import SECRET_BYTES
+from nlp_service.access.loopback import is_loopback
 from nlp_service.storage.tables import ArticleStatus
 from nlp_service.storage.url import parse_url
+
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9A-Fa-f:]+\](:[0-9]{1,5})?")
 
 
 class Settings(BaseSettings):
@@ -22,6 +27,15 @@ class Settings(BaseSettings):
         default="",
         repr=False,  # it may hold a password
         description="sqlite:///… or postgresql+psycopg://…; empty: SQLite file var/nlp.db",
+    )
+    environment: Literal["development", "production"] = "development"
+    secret: SecretStr = Field(
+        default=SecretStr(""), description=f"what keys are hashed with; at least {SECRET_BYTES} characters"
+    )
+    requests_per_minute: int = Field(default=600, ge=1, le=1_000_000, description="of a key that has no other limit")
+    cors_origins: tuple[str, ...] = Field(default=(), description="whose pages may call from a browser: https://…")
+    shared_dir: Path | None = Field(
+        default=None, description="folder that the workers share while they run; `serve` makes one"
     )
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
@@ -51,6 +65,31 @@ class Settings(BaseSettings):
         if url:
             parse_url(url)
         return url
+
+    @field_validator("secret")
+    @classmethod
+    def _is_long_enough(cls, secret: SecretStr) -> SecretStr:
+        if secret and len(secret.get_secret_value().encode()) < SECRET_BYTES:
+            raise ValueError(f"至少 {SECRET_BYTES} 个字符 · at least {SECRET_BYTES} characters: openssl rand -hex 32")
+        return secret
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError("须为 https://主机[:端口] · must be https://host[:port], without a path and without *")
+        return origins
+
+    @property
+    def secret_bytes(self) -> bytes:
+        """What keys are hashed with; empty when there is none."""
+        return self.secret.get_secret_value().encode()
+
+    @property
+    def keys_required(self) -> bool:
+        """Whether requests need a key: in production, and on any address that other machines reach."""
+        return self.environment == "production" or not is_loopback(self.host)
 
     @property
     def models_dir(self) -> Path:

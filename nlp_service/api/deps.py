@@ -6,10 +6,12 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from pydantic import BaseModel
 
+from nlp_service.access.caller import Caller
 from nlp_service.feedback.drafts import TicketDrafts
 from nlp_service.feedback.store import FeedbackStore
 from nlp_service.inference.engine import Engine
 from nlp_service.inference.live import LiveEngine
+from nlp_service.knowledge.author import Author
 from nlp_service.knowledge.duplicates import Duplicates
 from nlp_service.knowledge.frequent import FrequentProblems
 from nlp_service.knowledge.needs_review import NeedsReview
@@ -59,6 +61,24 @@ def _needs_review(request: Request) -> NeedsReview:
     return needs_review
 
 
+def _caller(request: Request) -> Caller:
+    caller: Caller = request.state.caller
+    return caller
+
+
+def _author(caller: Annotated[Caller, Depends(_caller)]) -> Author:
+    return author_of(caller, caller.name)
+
+
+def author_of(caller: Caller, name: str | None) -> Author:
+    """The author of this name, with the caller's rights."""
+    return Author(name, reviews=caller.may("knowledge:review"))
+
+
+CallerDep = Annotated[Caller, Depends(_caller)]
+"""Who asks, as the middleware found."""
+AuthorDep = Annotated[Author, Depends(_author)]
+"""Who changes articles: the key's name, or nobody known."""
 EngineDep = Annotated[Engine, Depends(_engine)]
 """The engine that answers this request, whatever is loaded meanwhile."""
 LiveEngineDep = Annotated[LiveEngine, Depends(_live)]

@@ -7,8 +7,8 @@ import structlog
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from nlp_service.api.deps import PROBLEM, PROBLEMS, DraftsDep, DuplicatesDep, EngineDep, FeedbackDep
-from nlp_service.api.fields import MAX_TEXTS, Probability, Request
+from nlp_service.api.deps import PROBLEM, PROBLEMS, CallerDep, DraftsDep, DuplicatesDep, EngineDep, FeedbackDep
+from nlp_service.api.fields import MAX_TEXTS, ByName, Probability, Request
 from nlp_service.api.knowledge import INVALID, MAX_ID
 from nlp_service.api.reports import check_reports
 from nlp_service.api.transfer import Text
@@ -124,7 +124,7 @@ class Resolution(Request):
 class DraftRequest(Request):
     """Who drafts the article, and perhaps its title."""
 
-    by: Annotated[Person, Field(description="name of the person, 1 to 100 characters")]
+    by: ByName = None
     title: Annotated[Title | None, Field(description="by default the first sentence of the ticket")] = None
 
 
@@ -175,8 +175,12 @@ def list_duplicates(feedback_id: FeedbackId, store: FeedbackDep, duplicates: Dup
 
 
 @router.post("/{feedback_id}/resolve", responses=PROBLEMS | NOT_FOUND | STATE)
-def resolve(feedback_id: FeedbackId, given: Resolution, store: FeedbackDep, engine: EngineDep) -> FeedbackPublic:
+def resolve(
+    feedback_id: FeedbackId, given: Resolution, store: FeedbackDep, engine: EngineDep, caller: CallerDep
+) -> FeedbackPublic:
     """解决工单 · a ticket is solved; search finds it as a case. The same solution again changes nothing."""
+    if caller.name is not None:
+        caller.person(given.by)
     record = store.resolve(feedback_id, given.solution)
     log.info("ticket resolved", id=feedback_id)
     return public_of(record, _threshold(engine))
@@ -189,9 +193,11 @@ def reopen(feedback_id: FeedbackId, store: FeedbackDep, engine: EngineDep) -> Fe
 
 
 @router.post("/{feedback_id}/draft", status_code=201, responses=PROBLEMS | NOT_FOUND | STATE | DRAFTED)
-def draft(feedback_id: FeedbackId, given: DraftRequest, drafts: DraftsDep, response: Response) -> ArticlePublic:
+def draft(
+    feedback_id: FeedbackId, given: DraftRequest, drafts: DraftsDep, caller: CallerDep, response: Response
+) -> ArticlePublic:
     """起草文章 · a solved ticket becomes a draft of an article; a second call gives the same article."""
-    article, is_new = drafts.draft(feedback_id, by=given.by, title=given.title)
+    article, is_new = drafts.draft(feedback_id, by=caller.person(given.by), title=given.title)
     response.headers["Location"] = f"/v1/knowledge/{article.id}"
     if not is_new:
         response.status_code = 200

@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from nlp_service.errors import InvalidText
+from nlp_service.knowledge.article import Person
 from nlp_service.text.validation import MAX_CHARACTERS, check_text
 
 MAX_TEXTS = 256
@@ -31,6 +32,12 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=MAX_CHARACTERS)
 """1 to 2,000 characters with at least one letter or digit."""
 
 Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+ByName = Annotated[
+    Person | None,
+    Field(description="name of the person, 1 to 100 characters; with a key the key's name, needed without one"),
+]
 
 
 def _as_list(value: object) -> object:

@@ -4,12 +4,14 @@ from typing import Annotated, Any
 
 from fastapi import Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.orm import Session
 
+from nlp_service.access.audit import about
 from nlp_service.api import transfer
-from nlp_service.api.deps import PROBLEM, PROBLEMS, StoreDep
+from nlp_service.api.deps import PROBLEM, PROBLEMS, AuthorDep, StoreDep
 from nlp_service.api.transfer import Text
 from nlp_service.knowledge.article import ArticleCreate, ArticlePublic, ArticleUpdate
-from nlp_service.storage.tables import ArticleStatus
+from nlp_service.storage.tables import Article, ArticleStatus
 
 router = transfer.router
 """The same as for import and export, which come first: /export would else be read as the number of an article."""
@@ -41,9 +43,9 @@ class ListQuery(BaseModel):
 
 
 @router.post("", status_code=201, responses=PROBLEMS | CONFLICT)
-def create(new: ArticleCreate, store: StoreDep, response: Response) -> ArticlePublic:
+def create(new: ArticleCreate, store: StoreDep, author: AuthorDep, response: Response) -> ArticlePublic:
     """新建文章 · create an article; it is found by the next search."""
-    article = ArticlePublic.model_validate(store.create(new))
+    article = ArticlePublic.model_validate(store.create(new, author=author, link=_audited))
     response.headers["Location"] = f"/v1/knowledge/{article.id}"
     return article
 
@@ -64,12 +66,16 @@ def read(article_id: ArticleId, store: StoreDep) -> ArticlePublic:
 
 
 @router.patch("/{article_id}", responses=PROBLEMS | NOT_FOUND | CONFLICT)
-def update(article_id: ArticleId, changes: ArticleUpdate, store: StoreDep) -> ArticlePublic:
+def update(article_id: ArticleId, changes: ArticleUpdate, store: StoreDep, author: AuthorDep) -> ArticlePublic:
     """修改文章 · change some fields of an article."""
-    return ArticlePublic.model_validate(store.update(article_id, changes))
+    return ArticlePublic.model_validate(store.update(article_id, changes, author=author))
 
 
 @router.delete("/{article_id}", status_code=204, responses=INVALID | NOT_FOUND)
 def delete(article_id: ArticleId, store: StoreDep) -> None:
     """删除文章 · delete an article."""
     store.delete(article_id)
+
+
+def _audited(_: Session, article: Article) -> None:
+    about(article.id)

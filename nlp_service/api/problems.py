@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import OperationalError, TimeoutError  # noqa: A004 - the pool has no other name for it
 from starlette.exceptions import HTTPException
 
-from nlp_service.errors import Conflict, Forbidden, InvalidText, NotFound, Overloaded
+from nlp_service.errors import Conflict, Forbidden, InvalidText, NotFound, NotRecorded, Overloaded
 from nlp_service.observability.database import POOL_EXHAUSTED
 from nlp_service.observability.metrics import DATABASE_ERRORS
 from nlp_service.observability.requests import REFUSAL
@@ -25,6 +25,7 @@ log = structlog.get_logger()
 
 TITLES = {
     400: "请求无法解析 · malformed request",
+    401: "未认证 · unauthorised",
     403: "不允许 · forbidden",
     404: "未找到 · not found",
     405: "方法不允许 · method not allowed",
@@ -32,7 +33,7 @@ TITLES = {
     413: "请求体过大 · request body too large",
     415: "内容类型不支持 · unsupported content type",
     422: "请求内容不合规 · invalid request",
-    429: "排队已满 · too many requests",
+    429: "请求过多 · too many requests",
     500: "服务内部错误 · internal error",
     503: "暂不可用 · not available now",
 }
@@ -66,6 +67,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(NotFound, lambda _, error: problem(404, str(error)))
     app.add_exception_handler(Conflict, lambda _, error: problem(409, str(error)))
     app.add_exception_handler(Overloaded, _overloaded)
+    app.add_exception_handler(NotRecorded, _not_recorded)
     app.add_exception_handler(OperationalError, _busy)
     app.add_exception_handler(TimeoutError, _busy)
 
@@ -101,6 +103,12 @@ async def _busy(_: Request, error: Exception) -> JSONResponse:
     if isinstance(error, TimeoutError):
         DATABASE_ERRORS.labels(POOL_EXHAUSTED).inc()
     return problem(503, "数据库繁忙,请稍后再试 · the database is busy, try again", headers={"Retry-After": "2"})
+
+
+async def _not_recorded(_: Request, error: Exception) -> JSONResponse:
+    log.error("write undone: not recorded", error=str(error))
+    detail = "未写入:无法写入审计表 · nothing was written, since it could not be recorded in the audit table"
+    return problem(503, detail, headers={"Retry-After": "2"})
 
 
 async def _overloaded(request: Request, error: Exception) -> JSONResponse:

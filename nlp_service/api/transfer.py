@@ -14,8 +14,9 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from starlette.datastructures import UploadFile
 
-from nlp_service.api.deps import PROBLEMS, StoreDep
+from nlp_service.api.deps import PROBLEMS, AuthorDep, StoreDep
 from nlp_service.errors import InvalidRecord, InvalidText
+from nlp_service.knowledge.author import Author
 from nlp_service.knowledge.formats.export import ExportFormat, Selection, export
 from nlp_service.knowledge.formats.importing import Importer
 from nlp_service.knowledge.formats.registry import DOCUMENTS, read
@@ -117,7 +118,9 @@ _EXPORTED: dict[int | str, dict[str, Any]] = {
 
 
 @router.post("/import", responses=PROBLEMS, openapi_extra=_IMPORT_BODY)
-async def import_articles(request: Request, store: StoreDep, database: DatabaseDep) -> ImportResponse:
+async def import_articles(
+    request: Request, store: StoreDep, database: DatabaseDep, author: AuthorDep
+) -> ImportResponse:
     """导入文章 · import up to 1,000 articles as JSON, or as an uploaded file: JSONL, CSV, XLSX, or a document.
 
     Articles whose external_id is known are updated. Bad records are listed with index and reason; the good ones count.
@@ -127,9 +130,9 @@ async def import_articles(request: Request, store: StoreDep, database: DatabaseD
     """
     if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         name, content = await _upload(request)
-        return await run_in_threadpool(lambda: _store_file(Importer(store, database), name, content))
+        return await run_in_threadpool(lambda: _store_file(Importer(store, database, author), name, content))
     body = await request.body()
-    return await run_in_threadpool(lambda: _store_json(store, body))
+    return await run_in_threadpool(lambda: _store_json(store, author, body))
 
 
 @router.get("/export", response_class=StreamingResponse, responses=_EXPORTED)
@@ -145,9 +148,10 @@ def export_articles(query: Annotated[ExportQuery, Query()], database: DatabaseDe
     )
 
 
-def _store_json(store: ArticleStore, body: bytes) -> ImportResponse:
+def _store_json(store: ArticleStore, author: Author, body: bytes) -> ImportResponse:
     entries = _from_json(body)
-    return _response(store.import_articles([entry.article for entry in entries if isinstance(entry, Good)]), entries)
+    articles = [entry.article for entry in entries if isinstance(entry, Good)]
+    return _response(store.import_articles(articles, author=author), entries)
 
 
 def _store_file(importer: Importer, name: str, content: bytes) -> ImportResponse:

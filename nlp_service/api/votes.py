@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from nlp_service.api.deps import PROBLEMS, NeedsReviewDep, PointsDep, VotesDep
+from nlp_service.api.deps import PROBLEMS, CallerDep, NeedsReviewDep, PointsDep, VotesDep
 from nlp_service.api.knowledge import INVALID, NOT_FOUND, ArticleId
 from nlp_service.api.workflow import ByPerson
 from nlp_service.knowledge.article import ArticlePublic
@@ -95,6 +95,6 @@ def needs_review(query: Annotated[NeedsReviewQuery, Query()], finder: NeedsRevie
 
 
 @router.post("/{article_id}/vote", responses=PROBLEMS | NOT_FOUND)
-def vote(article_id: ArticleId, given: Vote, votes: VotesDep) -> VoteCounts:
+def vote(article_id: ArticleId, given: Vote, votes: VotesDep, caller: CallerDep) -> VoteCounts:
     """投票是否有用 · say whether the article helped; a second vote of a person replaces the first."""
-    return VoteCounts.model_validate(votes.vote(article_id, by=given.by, helpful=given.helpful))
+    return VoteCounts.model_validate(votes.vote(article_id, by=caller.person(given.by), helpful=given.helpful))

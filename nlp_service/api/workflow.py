@@ -6,11 +6,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from nlp_service.api.deps import PROBLEM, PROBLEMS, StoreDep, WorkflowDep
-from nlp_service.api.fields import Request
+from nlp_service.access.caller import Caller
+from nlp_service.api.deps import PROBLEM, PROBLEMS, CallerDep, StoreDep, WorkflowDep, author_of
+from nlp_service.api.fields import ByName, Request
 from nlp_service.api.knowledge import INVALID, NOT_FOUND, ArticleId
-from nlp_service.knowledge.article import ArticlePublic, OptionalReason, Person, Reason
-from nlp_service.storage.tables import VersionAction
+from nlp_service.knowledge.article import ArticlePublic, OptionalReason, Reason
+from nlp_service.knowledge.workflow import ReviewWorkflow
+from nlp_service.storage.tables import ReviewAction, VersionAction
 
 router = APIRouter(prefix="/v1/knowledge", tags=["knowledge"])
 MAX_VERSION = 2**31 - 1
@@ -23,7 +25,7 @@ STEP = PROBLEMS | NOT_FOUND | STATE
 class ByPerson(Request):
     """Who does it."""
 
-    by: Annotated[Person, Field(description="name of the person, 1 to 100 characters")]
+    by: ByName = None
 
 
 class Step(ByPerson):
@@ -73,33 +75,41 @@ class PageQuery(BaseModel):
 
 
 @router.post("/{article_id}/submit", responses=STEP)
-def submit(article_id: ArticleId, step: Step, workflow: WorkflowDep) -> ArticlePublic:
+def submit(article_id: ArticleId, step: Step, workflow: WorkflowDep, caller: CallerDep) -> ArticlePublic:
     """提交审核 · submit a draft or rejected article for review."""
-    return ArticlePublic.model_validate(workflow.take("submit", article_id, by=step.by, reason=step.reason))
+    return ArticlePublic.model_validate(
+        workflow.take("submit", article_id, by=caller.person(step.by), reason=step.reason)
+    )
 
 
 @router.post("/{article_id}/approve", responses=STEP | OWN)
-def approve(article_id: ArticleId, step: Step, workflow: WorkflowDep) -> ArticlePublic:
+def approve(article_id: ArticleId, step: Step, workflow: WorkflowDep, caller: CallerDep) -> ArticlePublic:
     """批准发布 · approve an article in review; it is published. Its contributor may not."""
-    return ArticlePublic.model_validate(workflow.take("approve", article_id, by=step.by, reason=step.reason))
+    return ArticlePublic.model_validate(
+        workflow.take("approve", article_id, by=caller.person(step.by), reason=step.reason)
+    )
 
 
 @router.post("/{article_id}/reject", responses=STEP | OWN)
-def reject(article_id: ArticleId, rejection: Rejection, workflow: WorkflowDep) -> ArticlePublic:
+def reject(article_id: ArticleId, rejection: Rejection, workflow: WorkflowDep, caller: CallerDep) -> ArticlePublic:
     """退回并说明理由 · reject an article in review and say why. Its contributor may not."""
-    return ArticlePublic.model_validate(workflow.take("reject", article_id, by=rejection.by, reason=rejection.reason))
+    return _take(workflow, "reject", article_id, caller, rejection)
 
 
 @router.post("/{article_id}/archive", responses=STEP)
-def archive(article_id: ArticleId, step: Step, workflow: WorkflowDep) -> ArticlePublic:
+def archive(article_id: ArticleId, step: Step, workflow: WorkflowDep, caller: CallerDep) -> ArticlePublic:
     """归档 · archive a published article."""
-    return ArticlePublic.model_validate(workflow.take("archive", article_id, by=step.by, reason=step.reason))
+    return ArticlePublic.model_validate(
+        workflow.take("archive", article_id, by=caller.person(step.by), reason=step.reason)
+    )
 
 
 @router.post("/{article_id}/unarchive", responses=STEP)
-def unarchive(article_id: ArticleId, step: Step, workflow: WorkflowDep) -> ArticlePublic:
+def unarchive(article_id: ArticleId, step: Step, workflow: WorkflowDep, caller: CallerDep) -> ArticlePublic:
     """恢复发布 · publish an archived article again."""
-    return ArticlePublic.model_validate(workflow.take("unarchive", article_id, by=step.by, reason=step.reason))
+    return ArticlePublic.model_validate(
+        workflow.take("unarchive", article_id, by=caller.person(step.by), reason=step.reason)
+    )
 
 
 @router.get("/{article_id}/versions", responses=INVALID | NOT_FOUND)
@@ -110,6 +120,16 @@ def versions(article_id: ArticleId, query: Annotated[PageQuery, Query()], store:
 
 
 @router.post("/{article_id}/versions/{number}/restore", responses=PROBLEMS | NOT_FOUND)
-def restore(article_id: ArticleId, number: VersionNumber, step: Step, store: StoreDep) -> ArticlePublic:
+def restore(
+    article_id: ArticleId, number: VersionNumber, step: Step, store: StoreDep, caller: CallerDep
+) -> ArticlePublic:
     """恢复旧版本 · make the content of a version current again, as a new version; the status stays."""
-    return ArticlePublic.model_validate(store.restore(article_id, number, by=step.by, reason=step.reason))
+    author = author_of(caller, caller.person(step.by))
+    return ArticlePublic.model_validate(store.restore(article_id, number, author=author, reason=step.reason))
+
+
+def _take(
+    workflow: ReviewWorkflow, action: ReviewAction, article_id: int, caller: Caller, step: Step | Rejection
+) -> ArticlePublic:
+    by = caller.person(step.by)
+    return ArticlePublic.model_validate(workflow.take(action, article_id, by=by, reason=step.reason))

@@ -6,7 +6,7 @@ import typer
 from rich.markup import escape
 
 from nlp_service import __version__
-from nlp_service.cli import analyze, evaluation, feedback, frequent, knowledge, models, search, serve
+from nlp_service.cli import analyze, audit, evaluation, feedback, frequent, keys, knowledge, models, search, serve
 from nlp_service.cli.console import console
 from nlp_service.errors import ServiceError
 
@@ -23,6 +23,8 @@ knowledge.app.command("frequent")(frequent.frequent_problems)
 app.add_typer(knowledge.app, name="kb")
 app.add_typer(feedback.app, name="feedback")
 app.add_typer(models.app, name="models")
+app.add_typer(keys.app, name="keys")
+app.add_typer(audit.app, name="audit")
 
 
 @app.command()

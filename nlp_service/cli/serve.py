@@ -6,17 +6,20 @@ import tempfile
 import threading
 import time
 import urllib.request
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
 import typer
 import uvicorn
 
+from nlp_service.access.gate import check_access
 from nlp_service.cli.console import console
 from nlp_service.errors import ServiceError
 from nlp_service.inference.engine import check_bundles
 from nlp_service.logs import configure_logs
 from nlp_service.settings import Settings
+from nlp_service.storage.database import Database
 
 WAIT_SECONDS = 120
 HEALTH_SECONDS = 30
@@ -37,12 +40,14 @@ def serve(
     configure_logs(settings)
     _check_port_is_free(settings)
     check_bundles(settings.bundles_dir)
+    _check_access(settings)
     threading.Thread(target=_announce, args=(settings,), daemon=True).start()
     with tempfile.TemporaryDirectory(prefix="nlp-shared-") as folder:
         if settings.workers > 1:
             metrics = Path(folder, "metrics")
             metrics.mkdir()
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
+            os.environ["NLP_SHARED_DIR"] = folder
         uvicorn.run(
             "nlp_service.app:create_app",
             factory=True,
@@ -55,6 +60,16 @@ def serve(
             access_log=False,
             server_header=False,
         )
+
+
+def _check_access(settings: Settings) -> None:
+    """Raise AccessNotConfigured here, once, rather than in every worker."""
+    if not settings.keys_required:
+        console.print("[yellow]![/yellow] 开发模式,仅限本机,无需密钥 · development: this machine alone, no key")
+        return
+    with closing(Database(settings.resolved_database_url)) as database:
+        database.migrate()
+        check_access(settings, database)
 
 
 def _check_port_is_free(settings: Settings) -> None:
@@ -87,4 +102,5 @@ def _announce(settings: Settings) -> None:
     console.print(f"[green]✓[/green] 已就绪 · ready: [bold]{url}/docs[/bold]  (Ctrl+C 停止 · stops)")
     console.print("试一试 · try:")
     body = '{"tickets": [{"text": "怎么连个批量导出都没有", "reported_as": "fault"}]}'
-    console.print(f"  curl -s {url}/v1/classify -H 'Content-Type: application/json' -d '{body}'", soft_wrap=True)
+    key = ' -H "Authorization: Bearer $NLP_KEY"' if settings.keys_required else ""
+    console.print(f"  curl -s {url}/v1/classify{key} -H 'Content-Type: application/json' -d '{body}'", soft_wrap=True)

@@ -5,6 +5,7 @@ from sqlalchemy.orm import Session
 from nlp_service.errors import Conflict
 from nlp_service.feedback.lookup import find_ticket
 from nlp_service.knowledge.article import ArticleCreate
+from nlp_service.knowledge.author import Author
 from nlp_service.knowledge.lookup import find_article
 from nlp_service.knowledge.store import ArticleStore
 from nlp_service.storage.database import Database
@@ -45,7 +46,7 @@ class TicketDrafts:
             current.draft_id = article.id
 
         try:
-            return self._articles.create(_article_of(ticket, title), by=by, link=remember), True
+            return self._articles.create(_article_of(ticket, title), author=Author(by), link=remember), True
         except _AlreadyDrafted as drafted:
             return self._articles.get(drafted.article_id), False
 

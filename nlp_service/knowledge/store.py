@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from nlp_service.errors import Conflict
 from nlp_service.knowledge.article import ArticleCreate, ArticleUpdate, content_hash, passage
+from nlp_service.knowledge.author import ANYBODY, Author
 from nlp_service.knowledge.lookup import find_article
 from nlp_service.knowledge.versions import content_of, find_version, keep_version, version_page
 from nlp_service.storage.database import Database
@@ -56,19 +57,20 @@ class ArticleStore:
         self._encode = encode
         self._fingerprint = encoder_fingerprint
 
-    def create(self, new: ArticleCreate, *, by: str | None = None, link: Link | None = None) -> Article:
-        """Store a new article; raises Conflict when its external id is taken.
+    def create(self, new: ArticleCreate, *, author: Author = ANYBODY, link: Link | None = None) -> Article:
+        """Store a new article; raises Conflict when its external id is taken, Forbidden by the author's rights.
 
         `link` notes the article elsewhere in the same transaction; what it raises undoes all.
         """
         article = _new_article(new)
+        author.check(None, article.status)
         vector = self._encode([_passage_of(article)])[0]
         try:
             with self._database.write() as session:
                 session.add(article)
                 session.flush()
                 self._write_vector(session, article, vector)
-                keep_version(session, article, "create", by=by)
+                keep_version(session, article, "create", by=author.name)
                 session.add(ArticleChange(record_id=article.id))
                 if link is not None:
                     link(session, article)
@@ -114,31 +116,31 @@ class ArticleStore:
             articles = session.scalars(query.order_by(Article.id.desc()).offset(offset).limit(limit)).all()
             return list(articles), total
 
-    def update(self, article_id: int, changes: ArticleUpdate) -> Article:
-        """Change some fields; raises NotFound, or Conflict when the new external id is taken."""
-        return self._change(article_id, changes.model_dump(exclude_unset=True), "update")
+    def update(self, article_id: int, changes: ArticleUpdate, *, author: Author = ANYBODY) -> Article:
+        """Change some fields; raises NotFound, Conflict when the new external id is taken, Forbidden by the rights."""
+        return self._change(article_id, changes.model_dump(exclude_unset=True), "update", author)
 
     def versions(self, article_id: int, *, offset: int = 0, limit: int = 50) -> tuple[list[ArticleVersion], int]:
         """A page of an article's versions, the newest first, and how many there are in all; raises NotFound."""
         with self._database.read() as session:
             return version_page(session, article_id, offset=offset, limit=limit)
 
-    def restore(self, article_id: int, number: int, *, by: str, reason: str | None = None) -> Article:
+    def restore(self, article_id: int, number: int, *, author: Author, reason: str | None = None) -> Article:
         """Make the content of a version current again, as a new version; status and external id stay.
 
-        Content that is current already stays without a new version. Raises NotFound.
+        Content that is current already stays without a new version. Raises NotFound, and Forbidden by the rights.
         """
         with self._database.read() as session:
             values = content_of(find_version(session, article_id, number))
-        return self._change(article_id, values, "restore", by=by, reason=reason)
+        return self._change(article_id, values, "restore", author, reason=reason)
 
     def _change(
         self,
         article_id: int,
         values: dict[str, Any],
         action: VersionAction,
+        author: Author,
         *,
-        by: str | None = None,
         reason: str | None = None,
     ) -> Article:
         with self._database.read() as session:
@@ -151,11 +153,13 @@ class ArticleStore:
         try:
             with self._database.write() as session:
                 article = find_article(session, article_id, lock=True)
+                status = article.status
                 if _apply(article, values):
+                    author.check(status, article.status)
                     article.updated_at = datetime.now(UTC)
                     untouched = _passage_of(article) == after  # nobody else changed it meanwhile
                     self._write_vector(session, article, vector if untouched else None)
-                    keep_version(session, article, action, by=by, reason=reason)
+                    keep_version(session, article, action, by=author.name, reason=reason)
                     session.add(ArticleChange(record_id=article.id))
         except IntegrityError as error:
             raise Conflict(TAKEN) from error
@@ -167,16 +171,17 @@ class ArticleStore:
             session.delete(find_article(session, article_id))
             session.add(ArticleChange(record_id=article_id))
 
-    def import_articles(self, new: Sequence[ArticleCreate]) -> ImportCounts:
+    def import_articles(self, new: Sequence[ArticleCreate], *, author: Author = ANYBODY) -> ImportCounts:
         """Create articles, or update those whose external id is known; all or none. Twice the same changes nothing.
 
-        When an external id occurs more than once, the last article with it counts.
+        When an external id occurs more than once, the last article with it counts. Raises Forbidden by the rights.
         """
         vectors = self._vectors_of(new)
         counts = ImportCounts()
         with self._database.write() as session:
             for item in new:
                 article = _known(session, item.external_id)
+                status = None if article is None else article.status
                 if article is None:
                     article = _new_article(item)
                     session.add(article)
@@ -187,9 +192,10 @@ class ArticleStore:
                 else:
                     counts.unchanged += 1
                     continue
+                author.check(status, article.status)
                 session.flush()
                 self._write_vector(session, article, vectors.get(_passage_of(article)))
-                keep_version(session, article, "import")
+                keep_version(session, article, "import", by=author.name)
                 session.add(ArticleChange(record_id=article.id))
         return counts
 

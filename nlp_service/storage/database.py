@@ -1,13 +1,13 @@
 """Connections and schema versions."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.util.exc import CommandError
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -42,6 +42,11 @@ class Database:
         """A session whose changes are committed together at the end, or not at all; one at a time in all processes."""
         with self._writing.begin() as session:
             yield session
+
+    def on_commit(self, *, before: Callable[[Session], None], after: Callable[[Session], None]) -> None:
+        """Call both around the commit of every writing session; what `before` adds is committed with the rest."""
+        event.listen(self._writing, "before_commit", before)
+        event.listen(self._writing, "after_commit", after)
 
     def migrate(self) -> None:
         """Bring the schema to this version's; of several processes that start at once, one does it.

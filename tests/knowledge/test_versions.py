@@ -6,6 +6,7 @@ from sqlalchemy import func, select
 
 from nlp_service.errors import Conflict, NotFound
 from nlp_service.knowledge.article import ArticleUpdate, content_hash
+from nlp_service.knowledge.author import Author
 from nlp_service.knowledge.store import ArticleStore
 from nlp_service.knowledge.workflow import ReviewWorkflow
 from nlp_service.storage.database import Database
@@ -125,11 +126,11 @@ class TestRestore:
         return store.update(draft.id, ArticleUpdate(title="登录超时", tags=["登录"], product="网课平台"))
 
     def test_the_old_content_is_current_again(self, store: ArticleStore, changed: Article) -> None:
-        restored = store.restore(changed.id, 1, by="李工")
+        restored = store.restore(changed.id, 1, author=Author("李工"))
         assert (restored.title, restored.tags, restored.product) == ("登录失败", [], None)
 
     def test_it_is_a_new_version_with_person_and_reason(self, store: ArticleStore, changed: Article) -> None:
-        store.restore(changed.id, 1, by="李工", reason="改错了")
+        store.restore(changed.id, 1, author=Author("李工"), reason="改错了")
         version = store.versions(changed.id)[0][0]
         assert (version.number, version.action, version.title, version.by, version.reason) == (
             3,
@@ -140,22 +141,22 @@ class TestRestore:
         )
 
     def test_the_versions_between_stay(self, store: ArticleStore, changed: Article) -> None:
-        store.restore(changed.id, 1, by="李工")
+        store.restore(changed.id, 1, author=Author("李工"))
         assert _history(store, changed.id)[:2] == [(1, "create", "登录失败"), (2, "update", "登录超时")]
 
     @pytest.mark.parametrize("status", ["published", "archived", "draft"])
     def test_the_status_stays(self, store: ArticleStore, changed: Article, status: str) -> None:
         store.update(changed.id, ArticleUpdate.model_validate({"status": status}))
-        assert store.restore(changed.id, 1, by="李工").status == status
+        assert store.restore(changed.id, 1, author=Author("李工")).status == status
 
     def test_the_external_id_stays(self, store: ArticleStore, changed: Article) -> None:
         store.update(changed.id, ArticleUpdate(external_id="KB-1"))
-        assert store.restore(changed.id, 1, by="李工").external_id == "KB-1"
+        assert store.restore(changed.id, 1, author=Author("李工")).external_id == "KB-1"
 
     def test_its_vector_is_that_of_the_restored_text(
         self, store: ArticleStore, changed: Article, database: Database, encoder: RecordingEncoder
     ) -> None:
-        store.restore(changed.id, 1, by="李工")
+        store.restore(changed.id, 1, author=Author("李工"))
         text = "登录失败\n输入密码后提示超时"
         with database.read() as session:
             row = session.get_one(ArticleVector, (changed.id, FINGERPRINT))
@@ -165,13 +166,13 @@ class TestRestore:
     def test_it_is_a_dated_change_that_other_processes_follow(
         self, store: ArticleStore, changed: Article, database: Database
     ) -> None:
-        restored = store.restore(changed.id, 1, by="李工")
+        restored = store.restore(changed.id, 1, author=Author("李工"))
         assert (restored.updated_at > changed.updated_at, _count(database, ArticleChange)) == (True, 3)
 
     def test_what_is_current_already_changes_nothing(
         self, store: ArticleStore, changed: Article, database: Database
     ) -> None:
-        restored = store.restore(changed.id, 2, by="李工")
+        restored = store.restore(changed.id, 2, author=Author("李工"))
         assert (restored.updated_at, len(_history(store, changed.id)), _count(database, ArticleChange)) == (
             changed.updated_at,
             2,
@@ -180,8 +181,8 @@ class TestRestore:
 
     def test_an_unknown_version_is_not_found(self, store: ArticleStore, changed: Article) -> None:
         with pytest.raises(NotFound, match=f"article {changed.id} has no version 3"):
-            store.restore(changed.id, 3, by="李工")
+            store.restore(changed.id, 3, author=Author("李工"))
 
     def test_an_unknown_article_is_not_found(self, store: ArticleStore) -> None:
         with pytest.raises(NotFound, match=f"no article {UNKNOWN}"):
-            store.restore(UNKNOWN, 1, by="李工")
+            store.restore(UNKNOWN, 1, author=Author("李工"))

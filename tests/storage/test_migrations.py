@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from nlp_service.errors import DatabaseOutdated
 from nlp_service.storage import migrations
+from nlp_service.storage.access_tables import AuditEvent
 from nlp_service.storage.database import Database
 from nlp_service.storage.tables import (
     STATUSES,
@@ -275,3 +276,18 @@ def test_processes_that_start_at_once_on_postgresql_all_succeed(postgres: Postgr
     with ExitStack() as stack:
         urls = [stack.enter_context(postgres.database(f"test{number}")) for number in range(5)]
         assert _start_at_once(urls) == ([0] * PROCESSES, [""] * PROCESSES)
+
+
+@pytest.mark.parametrize("change", ["UPDATE audit_events SET status = 200", "DELETE FROM audit_events"])
+def test_the_record_of_writes_can_only_grow(migrated: Database, change: str) -> None:
+    with migrated.write() as session:
+        session.add(AuditEvent(at=NOW, method="POST", route="/v1/knowledge", status=201))
+    with migrated.engine.connect() as connection, pytest.raises(DBAPIError, match="append-only"):
+        connection.exec_driver_sql(change)
+    with migrated.read() as session:
+        assert session.scalars(select(AuditEvent.status)).all() == [201]
+
+
+def test_the_record_of_writes_cannot_be_emptied_on_postgresql(postgres_database: Database) -> None:
+    with postgres_database.engine.connect() as connection, pytest.raises(DBAPIError, match="append-only"):
+        connection.exec_driver_sql("TRUNCATE audit_events")

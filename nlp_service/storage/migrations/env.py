@@ -2,6 +2,7 @@
 
 from alembic import context
 
+from nlp_service.storage import access_tables  # noqa: F401 - its tables are of this schema too
 from nlp_service.storage.tables import Table
 
 connection = context.config.attributes["connection"]

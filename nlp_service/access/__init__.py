@@ -1,0 +1,1 @@
+"""Who may do what: keys, rates, and the record of who wrote."""
