@@ -16,7 +16,7 @@ ServiceError
 
 from typing import Literal
 
-Refusal = Literal["queue_full", "stopping"]
+Refusal = Literal["queue_full", "stopping", "rate"]
 """Why a request is refused for now; metrics count by it."""
 
 
