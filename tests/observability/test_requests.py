@@ -39,7 +39,7 @@ def test_the_route_of_an_article_is_counted_without_its_number(service: TestClie
     assert value(service, "nlp_requests_total", **labels) == before + 1
 
 
-@pytest.mark.parametrize(("path", "route"), [("/canary-path-1", "unmatched"), ("/docs", "other")])
+@pytest.mark.parametrize(("path", "route"), [("/canary-path-1", "unmatched"), ("/openapi.json", "other")])
 def test_paths_without_a_route_are_counted_together(service: TestClient, path: str, route: str) -> None:
     before = value(service, "nlp_requests_total", route=route)
     service.get(path)
@@ -77,7 +77,7 @@ def test_refusals_are_counted_by_reason(refusing: TestClient) -> None:
     assert value(refusing, "nlp_refused_total", reason="stopping") == before + 1
 
 
-@pytest.mark.parametrize("reason", ["queue_full", "stopping"])
+@pytest.mark.parametrize("reason", ["queue_full", "stopping", "rate"])
 def test_a_reason_is_there_before_the_first_refusal(service: TestClient, reason: str) -> None:
     assert {"reason": reason} in label_sets(service, "nlp_refused_total")
 
