@@ -1,12 +1,26 @@
 """Segmentation: the terms that lexical search counts."""
 
+import re
 import subprocess
 import sys
+from importlib.resources import files
 from pathlib import Path
 
+import jieba
 import pytest
 
-from nlp_service.text.segmentation import terms, words
+from nlp_service.text.segmentation import fold, terms, words
+
+DATA = Path(__file__).parents[2] / "data"
+
+
+@pytest.fixture(scope="module")
+def peer() -> jieba.Tokenizer:
+    """jieba itself, without its cache."""
+    segmenter = jieba.Tokenizer()
+    segmenter.FREQ, segmenter.total = segmenter.gen_pfdict(segmenter.get_dict_file())
+    segmenter.initialized = True
+    return segmenter
 
 
 def test_words_come_in_order_of_occurrence() -> None:
@@ -80,6 +94,27 @@ def test_words_are_told_with_their_places() -> None:
 @pytest.mark.parametrize("text", ["", "登录 失败\n", "ＶＰＮ　断开！", "👍好用😀", "İ 登录", "can't log in", "𠮷野家"])
 def test_words_and_signs_together_are_the_whole_text(text: str) -> None:
     assert "".join(text[start:end] for _, start, end in words(text)) == text
+
+
+@pytest.mark.parametrize("file", sorted(DATA.glob("knowledge/*.jsonl")), ids=lambda file: file.stem)
+def test_the_words_are_those_of_jieba(peer: jieba.Tokenizer, file: Path) -> None:
+    text = file.read_text("utf-8")
+    assert list(words(text)) == list(peer.tokenize(fold(text)))
+
+
+@pytest.mark.parametrize(
+    "text", ["C++和C#", "4S店的Wi-Fi 6E", "江南Style卡30fps", "设为30fps", "99.9%的SLA", "a+b=c&d"]
+)
+def test_mixed_words_are_parted_as_jieba_does(peer: jieba.Tokenizer, text: str) -> None:
+    assert list(words(text)) == list(peer.tokenize(fold(text)))
+
+
+@pytest.mark.parametrize("file", sorted(DATA.glob("knowledge/*.jsonl")), ids=lambda file: file.stem)
+def test_the_terms_are_the_search_words_of_jieba(peer: jieba.Tokenizer, file: Path) -> None:
+    text = file.read_text("utf-8")
+    stop_words = set(files("nlp_service.text").joinpath("stop_words.txt").read_text("utf-8").split())
+    expected = [word for word in peer.cut_for_search(fold(text)) if re.search(r"\w", word) and word not in stop_words]
+    assert terms(text)[: len(expected)] == expected
 
 
 def test_words_are_folded() -> None:
