@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row
 
 from nlp_service.knowledge.article import passage, searchable
 from nlp_service.knowledge.facets import Facets
@@ -55,8 +58,13 @@ class Document:
         return Facets(self.kind, self.product, self.module, self.scenario, frozenset(self.tags), self.status, self.at)
 
 
-def article_document(article: Article) -> Document:
-    """An article."""
+_COMMON = ("id", "external_id", "scenario", "solution", "product", "tags", "status")
+ARTICLE_COLUMNS = (*_COMMON, "title", "problem", "updated_at")
+CASE_COLUMNS = (*_COMMON, "text", "module", "created_at")
+
+
+def article_document(article: Article | Row[Any]) -> Document:
+    """An article, or a row with its ARTICLE_COLUMNS."""
     return Document(
         kind="article",
         id=article.id,
@@ -73,8 +81,8 @@ def article_document(article: Article) -> Document:
     )
 
 
-def case_document(ticket: Feedback) -> Document:
-    """A ticket; it has no title of its own, so its first words are one."""
+def case_document(ticket: Feedback | Row[Any]) -> Document:
+    """A ticket, or a row with its CASE_COLUMNS; it has no title of its own, so its first words are one."""
     return Document(
         kind="case",
         id=ticket.id,

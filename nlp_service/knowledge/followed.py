@@ -14,7 +14,7 @@ from nlp_service.knowledge.documents import Document
 from nlp_service.knowledge.index.protocol import VectorIndex
 from nlp_service.knowledge.indexes import TextIndexes
 from nlp_service.knowledge.keys import Kind, key_of, record_of
-from nlp_service.knowledge.sources import SOURCES, Source
+from nlp_service.knowledge.sources import SOURCES, Source, last_changes
 from nlp_service.knowledge.space import Vector, VectorSpace
 from nlp_service.storage.database import Database
 from nlp_service.text.segmentation import terms
@@ -88,7 +88,7 @@ class FollowedIndexes:
             self._touched.clear()
             for space in self.spaces:
                 space.reset()
-            self._seen = {source.kind: source.last_change(session) for source in SOURCES}
+            self._seen = last_changes(session)
             return [(source, source.numbers(session)) for source in SOURCES]
 
     def build(self, progress: Progress | None = None, stop: Callable[[], bool] = _never) -> None:
@@ -109,13 +109,13 @@ class FollowedIndexes:
     def follow(self) -> None:
         """Apply the changes that were committed since the last call."""
         with self.lock, self._database.read() as session:
+            last = last_changes(session)
             for source in SOURCES:
-                last = source.last_change(session)
-                if last == self._seen[source.kind]:
+                if last[source.kind] == self._seen[source.kind]:
                     continue
                 for some in _chunks(source.changed_after(session, self._seen[source.kind])):
                     self._apply(session, source, some)
-                self._seen[source.kind] = last
+                self._seen[source.kind] = last[source.kind]
         if not self.fills_later:
             for space in self.spaces:
                 self.fill(space)

@@ -10,6 +10,8 @@ from nlp_service.text.segmentation import fold
 _MARKS = "\u3002\uff01\uff1f\uff1b!?;"
 _SENTENCE = re.compile(rf"[^{_MARKS}\n]+[{_MARKS}]?")
 MAX_CHARACTERS = 160
+Weight = tuple[int, int]
+"""Characters of the different terms that a sentence holds, and its length below zero."""
 
 
 @dataclass(frozen=True)
@@ -28,25 +30,34 @@ def sentences(text: str) -> list[str]:
 
 def highlights(fields: dict[str, str], terms: Collection[str], limit: int = 3) -> list[Highlight]:
     """At most one sentence a field, those that hold most different terms first; empty when no term occurs."""
-    found = []
-    for name, text in fields.items():
-        marked = (_mark(name, match[0].strip(), terms) for match in _SENTENCE.finditer(text))
-        best = max(marked, key=_weight, default=None)
-        if best is not None and best.spans:
-            found.append(best)
-    return sorted(found, key=_weight, reverse=True)[:limit]
+    found = [best for name, text in fields.items() if (best := _best(name, text, terms)) is not None]
+    return [highlight for _, highlight in sorted(found, key=_weight, reverse=True)[:limit]]
 
 
-def _mark(name: str, sentence: str, terms: Collection[str]) -> Highlight:
-    folded = fold(sentence)
+def _best(name: str, text: str, terms: Collection[str]) -> tuple[Weight, Highlight] | None:
+    folded = fold(text)
+    present = [term for term in terms if term in folded]
+    if not present:
+        return None
+    parts = ((match[0], folded[match.start() : match.end()]) for match in _SENTENCE.finditer(text))
+    marked = (_mark(name, *part, present) for part in parts if any(term in part[1] for term in present))
+    best = max(marked, key=_weight, default=None)
+    return best if best is not None and best[1].spans else None
+
+
+def _mark(name: str, sentence: str, folded: str, terms: Collection[str]) -> tuple[Weight, Highlight]:
+    begin = len(sentence) - len(sentence.lstrip())
+    sentence = sentence.strip()
+    folded = folded[begin : begin + len(sentence)]
     places = _union(sorted(place for term in terms if term in folded for place in _places(term, folded)))
-    if len(sentence) <= MAX_CHARACTERS:
-        return Highlight(name, sentence, places)
-    # Of a very long sentence, the part from shortly before the first match.
-    first = max(0, min(places[0][0] - MAX_CHARACTERS // 8, len(sentence) - MAX_CHARACTERS)) if places else 0
-    last = first + MAX_CHARACTERS
-    kept = [(start - first, end - first) for start, end in places if start >= first and end <= last]
-    return Highlight(name, sentence[first:last], kept)
+    if len(sentence) > MAX_CHARACTERS:
+        # Of a very long sentence, the part from shortly before the first match.
+        first = max(0, min(places[0][0] - MAX_CHARACTERS // 8, len(sentence) - MAX_CHARACTERS)) if places else 0
+        last = first + MAX_CHARACTERS
+        places = [(start - first, end - first) for start, end in places if start >= first and end <= last]
+        sentence, folded = sentence[first:last], folded[first:last]
+    covered = {folded[start:end] for start, end in places}
+    return (sum(map(len, covered)), -len(sentence)), Highlight(name, sentence, places)
 
 
 def _places(term: str, text: str) -> Iterator[tuple[int, int]]:
@@ -66,6 +77,5 @@ def _union(places: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return merged
 
 
-def _weight(highlight: Highlight) -> tuple[int, int]:
-    covered = {fold(highlight.text[start:end]) for start, end in highlight.spans}
-    return sum(map(len, covered)), -len(highlight.text)
+def _weight(marked: tuple[Weight, Highlight]) -> Weight:
+    return marked[0]

@@ -8,7 +8,7 @@ from nlp_service.knowledge.followed import FollowedIndexes, Sequences
 from nlp_service.knowledge.keeper import Keeper
 from nlp_service.knowledge.keys import KINDS, Kind
 from nlp_service.knowledge.snapshot import Snapshots
-from nlp_service.knowledge.sources import SOURCES
+from nlp_service.knowledge.sources import last_changes
 from nlp_service.knowledge.space import VectorSpace
 from nlp_service.storage.database import Database
 
@@ -44,7 +44,7 @@ def index_state(
         followed, keys = indexes.followed, indexes.text.keys
         counts = np.bincount(keys % len(KINDS), minlength=len(KINDS))
     with database.read() as session:
-        last = {source.kind: source.last_change(session) for source in SOURCES}
+        last = last_changes(session)
     return IndexState(
         records={kind: int(counts[number]) for number, kind in enumerate(KINDS)},
         building=indexes.building,

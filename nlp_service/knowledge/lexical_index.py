@@ -40,12 +40,13 @@ class LexicalScores:
 
     def best(self, k: int, allowed: Mask | None = None) -> list[tuple[int, float]]:
         """The `k` (1 or more) best (key, score > 0) among `allowed` keys: the best first, equal ones by key."""
-        scores = self._scores
-        if allowed is not None:
-            if not len(allowed):
-                return []
-            scores = scores * (allowed.take(self._keys, mode="clip") & (self._keys < len(allowed)))
-        return _best(self._keys, scores, k)
+        slots = np.flatnonzero(self._scores > 0)
+        if allowed is not None and len(allowed):
+            keys = self._keys[slots]
+            slots = slots[allowed.take(keys, mode="clip") & (keys < len(allowed))]
+        elif allowed is not None:
+            return []
+        return _best(self._keys[slots], self._scores[slots], k)
 
     def shares_of(self, keys: Sequence[int]) -> list[float]:
         """The scores of some keys that are in the index, as shares of the best possible one."""
@@ -54,15 +55,12 @@ class LexicalScores:
 
 
 def _best(keys: NDArray[np.int64], scores: NDArray[np.float32], k: int) -> list[tuple[int, float]]:
-    """The `k` best of the scores above 0, those of equal scores by key."""
-    chosen = np.flatnonzero(scores > 0)
-    if len(chosen) > k:
-        found = scores[chosen]
-        least = np.partition(found, -k)[-k]
-        equal = chosen[found == least]
-        above = chosen[found > least]
+    """The `k` best, those of equal scores by key."""
+    if len(keys) > k:
+        least = np.partition(scores, -k)[-k]
+        above, equal = np.flatnonzero(scores > least), np.flatnonzero(scores == least)
         chosen = np.concatenate([above, equal[np.argsort(keys[equal])[: k - len(above)]]])
-    keys, scores = keys[chosen], scores[chosen]
+        keys, scores = keys[chosen], scores[chosen]
     order = np.lexsort((keys, -scores))
     return list(zip(keys[order].tolist(), scores[order].tolist(), strict=True))
 
@@ -154,9 +152,9 @@ class LexicalIndex:
                 else:
                     one[places] = np.maximum(one[places], weights)
             if len(known) > 1:
-                touched = np.unique(np.concatenate([slots for _, slots, _, _ in known]))
-                total[touched] += one[touched]
-                one[touched] = 0.0
+                for _, slots, _, _ in known:
+                    total[slots] += one[slots]
+                    one[slots] = 0.0  # so that it counts once where a document holds several of them
         return LexicalScores(np.frombuffer(self._keys, np.int64).copy(), self._slot_of, total, best_possible)
 
     def copy(self) -> "LexicalIndex":

@@ -16,7 +16,6 @@ from nlp_service.knowledge.facets import Filters
 from nlp_service.knowledge.followed import FollowedIndexes, Progress
 from nlp_service.knowledge.highlight import Highlight, highlights
 from nlp_service.knowledge.keys import Kind, Mask, record_of
-from nlp_service.knowledge.lexical_index import LexicalScores
 from nlp_service.knowledge.query import alternatives
 from nlp_service.knowledge.relevance import Mode, Relevance
 from nlp_service.knowledge.sources import SOURCES
@@ -141,34 +140,29 @@ class KnowledgeSearch:
         """Candidates with their probabilities, the best first, equal ones by key."""
         allowed = self._indexes.text.facets.match(filters, self._default_statuses)
         scores = self._indexes.text.lexical.scores(alternatives(asked)) if mode != "dense" else None
-        cosines = self._cosines(vector, depth, allowed, scores) if mode != "lexical" and vector is not None else {}
-        found = dict.fromkeys(cosines)
-        if scores is not None:
-            found |= dict.fromkeys(key for key, _ in scores.best(depth, allowed))
-        keys = list(found)
+        worded = [key for key, _ in scores.best(depth, allowed)] if scores is not None else []
+        cosines = self._cosines(vector, depth, allowed, worded) if mode != "lexical" and vector is not None else {}
+        keys = list(dict.fromkeys([*cosines, *worded]))
         shares = [0.0] * len(keys) if scores is None else scores.shares_of(keys)
         unknown = min(cosines.values(), default=0.0)  # of a record whose vector is still to be computed
         strengths = self._relevance.strengths(mode, [cosines.get(key, unknown) for key in keys], shares)
         strengths = strengths + self._bonus(keys, context)
         probabilities = self._relevance.probabilities(mode, strengths)
-        order = sorted(range(len(keys)), key=lambda place: (-strengths[place], keys[place]))
+        order = np.lexsort((np.asarray(keys), -strengths))
         return [(keys[place], float(probabilities[place])) for place in order]
 
-    def _cosines(self, vector: Vector, depth: int, allowed: Mask, scores: LexicalScores | None) -> dict[int, float]:
+    def _cosines(self, vector: Vector, depth: int, allowed: Mask, worded: Sequence[int]) -> dict[int, float]:
         """Of the nearest records, and of those that hold the query's terms although they are not among the nearest."""
         nearest = dict(self.space.index.search(vector.reshape(-1), depth, allowed))
-        if scores is not None:
-            others = [key for key, _ in scores.best(depth, allowed) if key not in nearest]
-            if others:
-                only = np.zeros(max(others) + 1, bool)
-                only[others] = True
-                nearest |= dict(self.space.index.search(vector.reshape(-1), len(others), only))
-        return nearest
+        others = [key for key in worded if key not in nearest]
+        return nearest | self.space.index.cosines(vector.reshape(-1), others) if others else nearest
 
     def _bonus(self, keys: Sequence[int], context: Context) -> NDArray[np.float64]:
         bonus = np.zeros(len(keys))
+        if context == NOWHERE:
+            return bonus
         for place, key in enumerate(keys):
-            facets = self._indexes.text.facets.facets_of(key) if context != NOWHERE else None
+            facets = self._indexes.text.facets.facets_of(key)
             if facets is not None:
                 bonus[place] += SAME_PRODUCT * (context.product is not None and facets.product == context.product)
                 bonus[place] += SAME_MODULE * (context.module is not None and facets.module == context.module)

@@ -23,7 +23,7 @@ from nlp_service.knowledge.followed import Sequences, State
 from nlp_service.knowledge.indexes import FACETS, TERMS, TextIndexes
 from nlp_service.knowledge.keys import Kind
 from nlp_service.knowledge.manifest import FORMAT, MANIFEST, Manifest, Position, check_files, read_manifest
-from nlp_service.knowledge.sources import SOURCES
+from nlp_service.knowledge.sources import SOURCES, last_changes
 from nlp_service.knowledge.space import VectorSpace
 from nlp_service.storage.database import Database
 
@@ -112,11 +112,13 @@ class Snapshots:
 
     def _check_database(self, manifest: Manifest) -> None:
         with self._database.read() as session:
+            last = last_changes(session)
             for source in SOURCES:
                 held = manifest.changes[source.kind]
-                last = source.last_change(session)
-                if held.sequence > last:
-                    raise IndexDamaged(f"比数据库新 · holds change {held.sequence}, the database only {last}")
+                if held.sequence > last[source.kind]:
+                    raise IndexDamaged(
+                        f"比数据库新 · holds change {held.sequence}, the database only {last[source.kind]}"
+                    )
                 if held.sequence and source.mark_of(session, held.sequence) != held.mark:
                     raise IndexDamaged(f"属于另一数据库 · of another database: change {held.sequence} is another one")
 

@@ -10,7 +10,13 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from nlp_service.knowledge.article import content_hash
-from nlp_service.knowledge.documents import Document, article_document, case_document
+from nlp_service.knowledge.documents import (
+    ARTICLE_COLUMNS,
+    CASE_COLUMNS,
+    Document,
+    article_document,
+    case_document,
+)
 from nlp_service.knowledge.keys import Kind
 from nlp_service.storage.tables import (
     Article,
@@ -33,16 +39,12 @@ class Source:
     change: type[ArticleChange] | type[FeedbackChange]
     vector: type[ArticleVector] | type[FeedbackVector]
     selected: Select[Any]
-    """The records that can be found."""
+    """The columns of the records that can be found which their documents need."""
     document: Callable[[Any], Document]
 
     def numbers(self, session: Session) -> Sequence[int]:
         """Those of all records, ascending."""
         return session.scalars(self.selected.with_only_columns(self.record.id).order_by(self.record.id)).all()
-
-    def last_change(self, session: Session) -> int:
-        """The number of the last change; 0 before the first."""
-        return session.scalar(select(func.max(self.change.sequence))) or 0
 
     def mark_of(self, session: Session, sequence: int) -> int | None:
         """The mark of a change, which no other change has; None when there is no such change."""
@@ -55,7 +57,7 @@ class Source:
 
     def documents(self, session: Session, numbers: Sequence[int]) -> list[Document]:
         """Those of the records that exist, in no order."""
-        return [self.document(record) for record in session.scalars(self.selected.where(self.record.id.in_(numbers)))]
+        return [self.document(record) for record in session.execute(self.selected.where(self.record.id.in_(numbers)))]
 
     def stored_vectors(self, session: Session, documents: Sequence[Document], encoder: str) -> dict[int, Vector]:
         """By number, the vectors that are stored of the documents' present texts."""
@@ -80,8 +82,27 @@ class Source:
                 session.merge(self.vector(record_id=present.id, encoder=encoder, content=content, vector=blob))
 
 
-ARTICLES = Source("article", Article, ArticleChange, ArticleVector, select(Article), article_document)
+ARTICLES = Source(
+    "article",
+    Article,
+    ArticleChange,
+    ArticleVector,
+    select(*(getattr(Article, name) for name in ARTICLE_COLUMNS)),
+    article_document,
+)
 CASES = Source(
-    "case", Feedback, FeedbackChange, FeedbackVector, select(Feedback).where(Feedback.kind == "ticket"), case_document
+    "case",
+    Feedback,
+    FeedbackChange,
+    FeedbackVector,
+    select(*(getattr(Feedback, name) for name in CASE_COLUMNS)).where(Feedback.kind == "ticket"),
+    case_document,
 )
 SOURCES: tuple[Source, ...] = (ARTICLES, CASES)
+_LAST_CHANGES = select(*(select(func.max(source.change.sequence)).scalar_subquery() for source in SOURCES))
+
+
+def last_changes(session: Session) -> dict[Kind, int]:
+    """The number of the last change of each kind of record; 0 before the first."""
+    found = session.execute(_LAST_CHANGES).one()
+    return {source.kind: sequence or 0 for source, sequence in zip(SOURCES, found, strict=True)}

@@ -68,11 +68,7 @@ class Base:
 
     def remove(self, keys: Keys) -> None:
         """Let these keys count no longer; unknown ones are ignored."""
-        if len(self.keys) == 0:
-            return
-        places = np.searchsorted(self.keys, keys, sorter=self._by_key)
-        rows = np.unique(self._by_key[np.minimum(places, len(self.keys) - 1)])
-        rows = rows[self._alive[rows] & np.isin(self.keys[rows], keys)]
+        rows = np.unique(self._rows_of(keys))
         self._alive[rows] = False
         self.dead += len(rows)
 
@@ -83,12 +79,16 @@ class Base:
             return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
         wanted = CANDIDATES + CANDIDATES_PER_RESULT * k
         if self.lists is not None and count > max(len(self.keys) / SPEED_OF_CODES, wanted):
-            rows = self.lists.candidates(vector, wanted, permitted)
-            if len(rows) >= k:
-                found, cosines = self.stored.best_of(rows, vector, k)
+            found, cosines = self.lists.nearest(vector, k, wanted, permitted, self.stored)
+            if len(found) == k:
                 return self.keys[found], cosines
         found, cosines = self.stored.search(vector, min(k, count), permitted)
         return self.keys[found], cosines
+
+    def cosines(self, vector: Vectors, keys: Keys) -> tuple[Keys, Vectors]:
+        """Those of the keys that count, and their cosines."""
+        rows = self._rows_of(keys)
+        return self.keys[rows], self.stored.take(rows) @ vector
 
     def save(self, folder: Path) -> None:
         """Write everything into a folder; a removed row stays, without its key."""
@@ -96,6 +96,15 @@ class Base:
         np.save(folder / KEYS_FILE, np.where(self._alive, self.keys, NO_KEY))
         if self.lists is not None:
             self.lists.save(folder / LISTS_FILE, folder / STARTS_FILE)
+
+    def _rows_of(self, keys: Keys) -> Rows:
+        """The rows of those of the keys that count."""
+        if len(self.keys) == 0:
+            return np.empty(0, dtype=np.int64)
+        places = np.searchsorted(self.keys, keys, sorter=self._by_key)
+        rows = self._by_key[np.minimum(places, len(self.keys) - 1)]
+        found: Rows = rows[self._alive[rows] & (self.keys[rows] == keys)]
+        return found
 
     def _permitted(self, allowed: Mask | None) -> tuple[Mask | None, int]:
         """Which rows may be found, None for all of them, and how many they are."""

@@ -17,6 +17,7 @@ from nlp_service.knowledge.index.codebook import Codebook
 from nlp_service.knowledge.index.files import load_array, read_index
 from nlp_service.knowledge.index.protocol import Vectors
 from nlp_service.knowledge.index.rows import Rows, selector
+from nlp_service.knowledge.index.stored import StoredVectors
 from nlp_service.knowledge.keys import Mask
 
 PROBES = 320
@@ -58,13 +59,16 @@ class CompressedLists:
     def __len__(self) -> int:
         return int(self._index.ntotal)
 
-    def candidates(self, vector: Vectors, count: int, permitted: Mask | None) -> Rows:
-        """Rows that are probably nearest, up to `count`, in no order."""
+    def nearest(
+        self, vector: Vectors, k: int, candidates: int, permitted: Mask | None, stored: StoredVectors
+    ) -> tuple[Rows, Vectors]:
+        """The `k` best by their `stored` vectors of so many candidates, which are probably nearest; with cosines."""
         probes, selected = self._lists_to_read(vector, permitted), None if permitted is None else selector(permitted)
-        parameters = faiss.SearchParametersIVF(nprobe=probes, sel=selected)  # type: ignore[call-arg] # as above
-        _, rows = self._index.search(vector.reshape(1, -1), count, params=parameters)
-        found: Rows = rows[0][rows[0] >= 0]
-        return found
+        reading = faiss.SearchParametersIVF(nprobe=probes, sel=selected)  # type: ignore[call-arg] # as above
+        parameters = faiss.IndexRefineSearchParameters(k_factor=candidates / k, base_index_params=reading)  # type: ignore[call-arg]
+        cosines, rows = stored.refining(self._index).search(vector.reshape(1, -1), k, params=parameters)
+        found = rows[0] >= 0
+        return rows[0][found], cosines[0][found]
 
     def save(self, file: Path, starts_file: Path) -> None:
         """Write codes and starts."""

@@ -85,6 +85,12 @@ class FaissIndex:
         found, scores = best(np.concatenate([keys, recent_keys]), np.concatenate([cosines, recent_cosines]), k)
         return list(zip(found.tolist(), scores.tolist(), strict=True))
 
+    def cosines(self, vector: Vectors, keys: Collection[int]) -> dict[int, float]:
+        """The cosines of those of the different `keys` that are there, in no order."""
+        query = np.ascontiguousarray(vector, dtype=np.float32).reshape(self._dimension)
+        found, cosines = self._base.cosines(query, _array(keys))
+        return dict(zip(found.tolist(), cosines.tolist(), strict=True)) | self._recent.cosines(query, keys)
+
     def copy(self) -> "FaissIndex":
         """The same index at this moment, for a merge or a save while this one goes on; takes milliseconds."""
         return self._like(self._base.copy(), self._recent.copy())

@@ -38,6 +38,10 @@ class VectorIndex(Protocol):
         """
         ...
 
+    def cosines(self, vector: Vectors, keys: Collection[int]) -> dict[int, float]:
+        """The cosines of those of the different `keys` that are there, in no order."""
+        ...
+
     def save(self, folder: Path) -> None:
         """Write everything into an existing, empty folder, to be opened again without computing anything."""
         ...

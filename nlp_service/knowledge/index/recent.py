@@ -59,6 +59,12 @@ class Recent:
         meant = meant_by(allowed, self.keys)
         return self.keys[meant], cosines[meant]
 
+    def cosines(self, vector: Vectors, keys: Iterable[int]) -> dict[int, float]:
+        """The cosines of those of the keys that are there."""
+        slots = {key: slot for key in keys if (slot := self._slot_of.get(key)) is not None}
+        cosines = self._vectors[list(slots.values())] @ vector
+        return dict(zip(slots, cosines.tolist(), strict=True))
+
     def copy(self) -> "Recent":
         """The same keys and vectors; changes of one do not show in the other."""
         other = Recent(self._vectors.shape[1])

@@ -64,6 +64,10 @@ class StoredVectors:
         """The `k` best of these rows, the best first, and their cosines."""
         return best(rows, self.take(rows) @ vector, k)
 
+    def refining(self, index: faiss.Index) -> faiss.IndexRefine:
+        """An index that compares again, in full, what `index` of the same rows finds."""
+        return faiss.IndexRefine(index, self._index)
+
     def save(self, file: Path) -> None:
         """Write all rows."""
         faiss.write_index(self._index, str(file))

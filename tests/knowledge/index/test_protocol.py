@@ -77,6 +77,17 @@ def test_filtered_search_agrees_with_brute_force(index: VectorIndex, vectors: ND
     assert [key for key, _ in index.search(query, 10, allowed)] == _brute_force(vectors, query, allowed, 10)
 
 
+def test_cosines_are_told_of_the_keys_that_are_there(index: VectorIndex, vectors: NDArray[np.float32]) -> None:
+    (query,) = _random(1, seed=2)
+    index.remove([KEYS[5]])
+    found = index.cosines(query, [KEYS[9], KEYS[5], KEYS[0], BEYOND])
+    assert found == pytest.approx({KEYS[0]: vectors[0] @ query, KEYS[9]: vectors[9] @ query}, abs=1e-5)
+
+
+def test_an_empty_index_tells_no_cosines(empty: VectorIndex) -> None:
+    assert empty.cosines(_random(1, seed=2)[0], [1, 2]) == {}
+
+
 def test_scores_are_inner_products(index: VectorIndex, vectors: NDArray[np.float32]) -> None:
     (query,) = _random(1, seed=9)
     found = index.search(query, 5)
