@@ -3,6 +3,9 @@
 ``python -m benchmarks.search vectors``: every way to search vectors, on synthetic vectors with the spread of real ones
 (`benchmarks/vector_corpus.py` says how) and real queries, one query at a time. Each way is built, then opened by a
 fresh process as the service would, so that its memory is its own. OMP_NUM_THREADS says how many threads there are.
+
+``python -m benchmarks.search queries``: whole queries, from the text to the hits with their highlights; see
+`benchmarks/search_queries.py`.
 """
 
 import json
@@ -10,17 +13,17 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import faiss
 import numpy as np
 import typer
 from rich.table import Table
 
+from benchmarks.process import apart, memory
+from benchmarks.search_queries import queries
 from benchmarks.vector_corpus import TOP, Corpus, local_dimension, make_corpus, read_seeds
 from benchmarks.vector_methods import METHODS, Opened
 from benchmarks.vector_plot import plot
@@ -31,9 +34,9 @@ CHANGES, CHANGE = 1_000, 10
 CHANGE_SECONDS = 10.0
 WARM_UP = 20
 ROUNDS = 3
-Result = TypeVar("Result")
 
 app = typer.Typer(add_completion=False)
+app.command()(queries)
 
 
 @dataclass(frozen=True)
@@ -111,21 +114,15 @@ def vectors(
 def _measure(name: str, corpus: Corpus, parent: Path) -> list[Figures]:
     with tempfile.TemporaryDirectory(dir=parent) as folder:
         console.print(f"构建 · build: {name}")
-        passed, computed = _apart(_build, name, corpus, Path(folder))
+        passed, computed = apart(_build, name, corpus, Path(folder))
         disk = sum(file.stat().st_size for file in Path(folder).iterdir()) / 1e6
         console.print(f"查询 · search: {name} ({passed:.0f} s, {disk:.0f} MB)")
-        rows = _apart(_search, name, corpus, Path(folder))
-        adds, deletes = _apart(_change, name, corpus, Path(folder))
+        rows = apart(_search, name, corpus, Path(folder))
+        adds, deletes = apart(_change, name, corpus, Path(folder))
     return [
         replace(row, build_s=passed, build_cpu_s=computed, disk_mb=disk, adds_per_s=adds, deletes_per_s=deletes)
         for row in rows
     ]
-
-
-def _apart(function: Callable[[str, Corpus, Path], Result], name: str, corpus: Corpus, folder: Path) -> Result:
-    """Call it in a fresh process."""
-    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as executor:
-        return executor.submit(function, name, corpus, folder).result()
 
 
 def _build(name: str, corpus: Corpus, folder: Path) -> tuple[float, float]:
@@ -137,10 +134,10 @@ def _build(name: str, corpus: Corpus, folder: Path) -> tuple[float, float]:
 
 def _search(name: str, corpus: Corpus, folder: Path) -> list[Figures]:
     faiss.knn(corpus.queries[:1], corpus.queries, 1)  # what every process with FAISS has
-    before = _memory()
+    before = memory()
     opened = METHODS[name].open(folder, for_changes=False)
     rows = [_asked(name, setting, opened, corpus) for setting in METHODS[name].settings]
-    resident, own = (now - then for now, then in zip(_memory(), before, strict=True))
+    resident, own = (now - then for now, then in zip(memory(), before, strict=True))
     return [replace(row, resident_mb=resident, own_mb=own) for row in rows]
 
 
@@ -185,13 +182,6 @@ def _rate(change: Callable[[int], None]) -> float:
         change(done)
         done += CHANGE
     return done / (time.perf_counter() - started)
-
-
-def _memory() -> tuple[float, float]:
-    """Resident and own (anonymous) memory of this process in MB, from /proc."""
-    lines = Path("/proc/self/smaps_rollup").read_text("ascii").splitlines()
-    kilobytes = {line.split(":")[0]: int(line.split()[1]) for line in lines[1:]}
-    return kilobytes["Rss"] / 1000, kilobytes["Anonymous"] / 1000
 
 
 def _table(figures: Sequence[Figures]) -> Table:

@@ -58,7 +58,8 @@ def make_corpus(seeds: "Seeds", count: int, queries: int, folder: Path) -> Corpu
     with progress() as bar:
         task = bar.add_task("向量 · vectors", total=count)
         start = 0
-        for block in synthesise(seeds.passages, count, np.random.default_rng(1)):
+        rng = np.random.default_rng(1)
+        for block in synthesise(seeds.passages, rng.integers(len(seeds.passages), size=count), rng):
             mapped[start : start + len(block)] = block
             found, places = faiss.knn(asked, block, min(TOP, len(block)), faiss.METRIC_INNER_PRODUCT)
             rows, cosines = np.hstack([rows, places + start]), np.hstack([cosines, found])
@@ -94,7 +95,7 @@ def read_seeds(settings: Settings) -> Seeds:
             stored: Vectors = np.load(file)
             return stored
 
-        return Seeds(encoded("passage", list(dict.fromkeys(_passages(data)))), encoded("query", _queries(data)))
+        return Seeds(encoded("passage", list(dict.fromkeys(passages(data)))), encoded("query", query_texts(data)))
 
 
 def _encode(encode: Callable[[list[str]], Vectors], texts: list[str], title: str) -> Vectors:
@@ -103,14 +104,16 @@ def _encode(encode: Callable[[list[str]], Vectors], texts: list[str], title: str
         return normalise(np.concatenate([encode(texts[start : start + CHUNK]) for start in starts]))
 
 
-def _passages(data: Path) -> Iterator[str]:
+def passages(data: Path) -> Iterator[str]:
+    """The texts that the passages of `read_seeds` are made from, in its order, with repetitions."""
     for row in _rows(data / "knowledge"):
         yield f"{row['title']}\n{row['problem']}\n{row['scenario']}"
     for folder in ("tickets", "reviews"):
         yield from (str(row["text"]) for row in _rows(data / folder))
 
 
-def _queries(data: Path) -> list[str]:
+def query_texts(data: Path) -> list[str]:
+    """The queries of `read_seeds`, in its order."""
     lines = (data / "search" / "queries.jsonl").read_text("utf-8").splitlines()
     return [str(json.loads(line)["query"]) for line in lines]
 
@@ -120,20 +123,20 @@ def _rows(folder: Path) -> Iterator[dict[str, object]]:
         yield from (json.loads(line) for line in file.read_text("utf-8").splitlines())
 
 
-def synthesise(seeds: Vectors, count: int, rng: np.random.Generator) -> Iterator[Vectors]:
-    """`count` normalised vectors around the seeds in random order, in blocks of shape (vectors, dimension)."""
+def synthesise(seeds: Vectors, rows: NDArray[np.int64], rng: np.random.Generator) -> Iterator[Vectors]:
+    """A normalised vector around the seed in each of `rows`, in blocks of shape (vectors, dimension)."""
     neighbours = _neighbours(seeds)
     mean = seeds.mean(axis=0)
     own = seeds - mean
     lengths = np.linalg.norm(own, axis=1, keepdims=True)
-    for start in range(0, count, BLOCK):
-        rows = rng.integers(len(seeds), size=min(BLOCK, count - start))
-        weights = rng.normal(scale=STRENGTH, size=(len(rows), NEIGHBOURS)).astype(np.float32)
+    for start in range(0, len(rows), BLOCK):
+        some = rows[start : start + BLOCK]
+        weights = rng.normal(scale=STRENGTH, size=(len(some), NEIGHBOURS)).astype(np.float32)
         weights = np.concatenate([1 - weights.sum(axis=1, keepdims=True), weights], axis=1)
-        columns = np.concatenate([rows[:, None], neighbours[rows]], axis=1)
+        columns = np.concatenate([some[:, None], neighbours[some]], axis=1)
         bounds = np.arange(0, columns.size + 1, columns.shape[1])
-        mixing = csr_array((weights.ravel(), columns.ravel(), bounds), shape=(len(rows), len(seeds)))
-        yield normalise(mean + lengths[rows] * normalise(mixing @ own))
+        mixing = csr_array((weights.ravel(), columns.ravel(), bounds), shape=(len(some), len(seeds)))
+        yield normalise(mean + lengths[some] * normalise(mixing @ own))
 
 
 def local_dimension(vectors: Vectors, sample: Vectors, k: int = 20) -> float:
