@@ -130,6 +130,7 @@ def _start(settings: Settings, given: Engine | None) -> LiveEngine:
             max_waiting=settings.max_waiting_windows,
             observe=EncoderObserver,
             previous=previous,
+            rerank_top=settings.rerank_top,
         )
 
     return LiveEngine.start(load, settings.bundles_dir)

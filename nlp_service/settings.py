@@ -52,6 +52,10 @@ class Settings(BaseSettings):
         description="articles that a search without a status filter covers",
     )
 
+    rerank_top: int = Field(
+        default=10, ge=0, le=100, description="first hits that a reranker, where one serves, reads; 0: none is loaded"
+    )
+
     points_approved: int = Field(default=10, ge=0, le=1000, description="points for an article that was approved")
     points_review: int = Field(default=2, ge=0, le=1000, description="points for reviewing an article")
     points_helpful: int = Field(default=1, ge=0, le=1000, description="points for each person whom an article helped")

@@ -34,6 +34,25 @@ def engine() -> Iterator[Engine]:
     loaded.close()
 
 
+@pytest.fixture(scope="session")
+def cross_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny sentence-transformers cross-encoder; read-only for tests."""
+    from tests.crossencoders import save_cross_encoder
+
+    return save_cross_encoder(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def reranking_bundles(tmp_path_factory: pytest.TempPathFactory, cross_encoder: Path) -> Path:
+    """Bundles in which that cross-encoder serves as the reranker, calibrated; read-only for tests."""
+    from tests.crossencoders import install_among_few
+    from tests.releases import copy_bundles
+
+    bundles = copy_bundles(tmp_path_factory.mktemp("reranking"))
+    install_among_few(cross_encoder, bundles)
+    return bundles
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """A fresh folder with the real bundles, models and data, and no database yet."""

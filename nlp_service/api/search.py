@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from nlp_service.api.deps import PROBLEMS, EngineDep, SearchDep
 from nlp_service.api.fields import ONE_OR_MORE, Probability, Request, Text
+from nlp_service.api.reranking import ranked_again, reranker_for
 from nlp_service.feedback.moment import Moment
 from nlp_service.inference.encoder import normalise
 from nlp_service.knowledge.closest import Closest, closest_sentences
@@ -26,6 +27,7 @@ MAX_HITS = 100
 MAX_EXPLAINED_HITS = 10
 """So many hits get their closest sentence: each costs up to 12 encodings."""
 Status = Literal[ArticleStatus, "solved"]
+NotWhole = Degraded | Literal["not_reranked"]
 Value = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Values = Annotated[list[Value], ONE_OR_MORE, Field(min_length=1, max_length=50)]
 
@@ -75,6 +77,13 @@ class SearchRequest(Request):
     )
     module: Annotated[Value | None, Field(description="the asker's, likewise")] = None
     min_score: Annotated[Probability, Field(description="leave out what answers with a lower probability")] = 0.0
+    rerank: Annotated[
+        bool | None,
+        Field(
+            description="let the reranker read the first hits (NLP_RERANK_TOP) with the query and rank them again; "
+            "default: in a hybrid search, where a reranker serves"
+        ),
+    ] = None
     explain: Annotated[
         bool, Field(description="the most similar sentence of each of the first 10 hits; not in a lexical search")
     ] = False
@@ -124,8 +133,11 @@ class SearchResponse(BaseModel):
     hits: list[SearchHit]
     took_ms: float
     degraded: Annotated[
-        Degraded | None,
-        Field(description="`rebuilding`: not all records are in the indexes yet; some are found by their words alone"),
+        NotWhole | None,
+        Field(
+            description="`rebuilding`: not all records are in the indexes yet; some are found by their words alone. "
+            "`not_reranked`: the reranker had no time or failed; the hits are as without it"
+        ),
     ] = None
 
 
@@ -133,21 +145,27 @@ class SearchResponse(BaseModel):
 async def search(request: SearchRequest, engine: EngineDep, knowledge: SearchDep) -> SearchResponse:
     """检索知识库与已解决工单 · how was this solved before."""
     started = time.perf_counter()
+    reranker = reranker_for(engine, request.mode, request.rerank)
     vector = None
     if request.mode != "lexical":
         vector = normalise(await asyncio.wrap_future(engine.encode_query(request.query)))
-    degraded = knowledge.degraded
+    degraded: NotWhole | None = knowledge.degraded
     with SEARCH_SECONDS.labels(request.mode).time(), span("search", mode=request.mode):
         hits = await asyncio.to_thread(
             knowledge.search,
             request.query,
             vector,
-            top_k=request.top_k,
+            top_k=max(request.top_k, reranker.top) if reranker else request.top_k,
             mode=request.mode,
             filters=_filters(request.filters),
             context=Context(request.product, request.module),
-            min_score=request.min_score,
+            min_score=0.0 if reranker else request.min_score,
         )
+    if reranker and hits:
+        with span("rerank"):
+            ranked = await ranked_again(reranker, request.query, hits)
+        degraded = degraded or ("not_reranked" if ranked is None else None)
+        hits = [hit for hit in (ranked or hits)[: request.top_k] if hit.score >= request.min_score]
     closest: list[Closest | None] = []
     if request.explain and vector is not None:
         explained = [hit.document for hit in hits[:MAX_EXPLAINED_HITS]]

@@ -15,9 +15,11 @@ from nlp_service.cli.runtime import Knowledge, open_engine, open_knowledge
 from nlp_service.errors import ServiceError
 from nlp_service.inference.encoder import normalise
 from nlp_service.inference.engine import Engine
+from nlp_service.inference.reranker import Reranker
 from nlp_service.knowledge.evaluation import DEPTH, Evaluation, Question, evaluate, read_questions
 from nlp_service.knowledge.facets import Filters
 from nlp_service.knowledge.relevance import MODES, Mode
+from nlp_service.knowledge.reranking import rerank
 from nlp_service.settings import Settings
 from nlp_service.storage.tables import STATUSES
 
@@ -35,7 +37,8 @@ def evaluate_search(
 ) -> None:
     """用“问题→文章”文件评测检索 · measure search on questions whose articles are known.
 
-    Every question is asked as `POST /v1/search` would, among all articles whatever their status.
+    Every question is asked as `POST /v1/search` would, among all articles whatever their status; where a reranker
+    serves, hybrid search without and with it.
     """
     questions = read_questions(questions_file)
     if report is not None:
@@ -43,7 +46,7 @@ def evaluate_search(
     settings = Settings()
     with open_engine(settings) as engine, open_knowledge(settings, engine) as knowledge:
         _check_known(questions, knowledge)
-        found = {chosen: _measure(questions, chosen, engine, knowledge) for chosen in ((mode,) if mode else MODES)}
+        found = {name: _measure(name, *way, questions, engine, knowledge) for name, way in _ways(mode, engine).items()}
     _print(found, misses)
     if report is not None:
         content = {name: asdict(one) for name, one in found.items()}
@@ -51,13 +54,30 @@ def evaluate_search(
         console.print(f"[green]✓[/green] {escape(str(report))}")
 
 
-def _measure(questions: Sequence[Question], mode: Mode, engine: Engine, knowledge: Knowledge) -> Evaluation:
+def _ways(mode: Mode | None, engine: Engine) -> dict[str, tuple[Mode, Reranker | None]]:
+    """By name: how to search, and what ranks the first hits again."""
+    ways: dict[str, tuple[Mode, Reranker | None]] = {name: (name, None) for name in ((mode,) if mode else MODES)}
+    if engine.reranker and "hybrid" in ways:
+        ways[f"hybrid, {engine.reranker.top} reranked"] = ("hybrid", engine.reranker)
+    return ways
+
+
+def _measure(
+    name: str,
+    mode: Mode,
+    reranker: Reranker | None,
+    questions: Sequence[Question],
+    engine: Engine,
+    knowledge: Knowledge,
+) -> Evaluation:
     with progress() as bar:
-        task = bar.add_task(mode, total=len(questions))
+        task = bar.add_task(name, total=len(questions))
 
         def search(query: str) -> list[str | None]:
             vector = None if mode == "lexical" else normalise(engine.encode_query(query).result())
             hits = knowledge.search.search(query, vector, top_k=DEPTH, mode=mode, filters=EVERYTHING)
+            if reranker:
+                hits = rerank(query, hits, reranker)
             bar.advance(task)
             return [hit.document.external_id for hit in hits]
 
@@ -80,7 +100,7 @@ def _check_known(questions: Sequence[Question], knowledge: Knowledge) -> None:
         )
 
 
-def _print(found: Mapping[Mode, Evaluation], misses: int) -> None:
+def _print(found: Mapping[str, Evaluation], misses: int) -> None:
     figures = next(iter(found.values())).figures
     table = Table("方式 · mode", "问题 · questions", *figures)
     for mode, one in found.items():

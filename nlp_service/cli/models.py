@@ -16,15 +16,14 @@ from nlp_service.inference.rollback import read_bundle_of, roll_back
 from nlp_service.settings import Settings
 
 app = typer.Typer(help="模型包 · model bundles", no_args_is_help=True)
+NEEDS_TRAINING = "构建需要训练依赖 · building needs the training extra, in the project: pip install -e '.[training]'"
 
 
 @app.command()
 def build() -> None:
     """从 models/ 构建运行时模型包 · build the runtime bundles; stops at once when they are current."""
     if find_spec("training") is None or find_spec("torch") is None:
-        raise ServiceError(
-            "构建需要训练依赖 · building needs the training extra, in the project: pip install -e '.[training]'"
-        )
+        raise ServiceError(NEEDS_TRAINING)
     from training.base.errors import BaseError
     from training.build import build_bundles
 
@@ -36,13 +35,45 @@ def build() -> None:
 
 
 @app.command()
+def reranker(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            exists=True, file_okay=False, help="sentence-transformers 交叉编码器 · cross-encoder with one label"
+        ),
+    ],
+    max_tokens: Annotated[
+        int, typer.Option(min=32, max=512, help="每对文本的词元上限 · tokens of a pair; fewer are faster")
+    ] = 512,
+) -> None:
+    """把交叉编码器量化、校准并用于重排 · quantise and calibrate a cross-encoder, and let it rank hits again."""
+    if find_spec("training") is None or find_spec("torch") is None:
+        raise ServiceError(NEEDS_TRAINING)
+    from training.build.reranker_bundle import install_reranker
+    from training.search.pairs import read_search_data
+
+    settings = Settings()
+    data = read_search_data(settings.home / "data" / "search", settings.home / "data" / "knowledge")
+    installed, fitted = install_reranker(folder, data, settings.bundles_dir, max_tokens)
+    output.print(f"[green]✓[/green] {installed}")
+    output.print(
+        f"  recall@1 {fitted.before:.3f} → {fitted.after:.3f}, {fitted.queries:,} 个校准问题 · validation queries; "
+        f"{fitted.milliseconds:.0f} ms"
+    )
+    if fitted.reranking.scored == 0:
+        output.print("  [yellow]![/yellow] 它没有帮助,权重为 0 · it does not help: its weight is 0")
+
+
+@app.command()
 def rollback(
-    target: Annotated[str, typer.Argument(help="任务,或 feedback · a task, or feedback for all its heads")],
+    target: Annotated[
+        str, typer.Argument(help="任务、feedback 或 reranker · a task, feedback for all its heads, or reranker")
+    ],
 ) -> None:
     """撤回最近一次发布,服务一秒内换回 · undo the last promotion of a target; a running service follows in a second."""
     change = roll_back(Settings().bundles_dir, target)
-    for part, folder in change.after.items():
-        output.print(f"[green]✓[/green] {part}: {change.before.get(part, '–')} → {folder}")
+    for part in change.before | change.after:
+        output.print(f"[green]✓[/green] {part}: {change.before.get(part, '–')} → {change.after.get(part, '–')}")
 
 
 @app.command("list")

@@ -16,7 +16,7 @@ from nlp_service.storage.database import Database
 @contextmanager
 def open_engine(settings: Settings) -> Iterator[Engine]:
     """The loaded engine, closed afterwards; raises BundleError when bundles are missing."""
-    engine = Engine.load(settings.bundles_dir, threads=settings.inference_threads)
+    engine = Engine.load(settings.bundles_dir, threads=settings.inference_threads, rerank_top=settings.rerank_top)
     try:
         yield engine
     finally:

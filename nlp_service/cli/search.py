@@ -10,6 +10,7 @@ from nlp_service.cli.runtime import open_engine, open_knowledge
 from nlp_service.inference.encoder import normalise
 from nlp_service.knowledge.facets import Filters
 from nlp_service.knowledge.relevance import Mode
+from nlp_service.knowledge.reranking import rerank
 from nlp_service.settings import Settings
 from nlp_service.text.validation import check_text
 
@@ -27,7 +28,12 @@ def search(
     with open_engine(settings) as engine, open_knowledge(settings, engine) as knowledge:
         vector = None if mode == "lexical" else normalise(engine.encode_query(query).result())
         filters = Filters(product=frozenset(product) if product else None)
-        hits = knowledge.search.search(query, vector, top_k=top_k, mode=mode, filters=filters, min_score=min_score)
+        reranker = engine.reranker if mode == "hybrid" else None
+        depth = max(top_k, reranker.top) if reranker else top_k
+        hits = knowledge.search.search(query, vector, top_k=depth, mode=mode, filters=filters)
+        if reranker:
+            hits = rerank(query, hits, reranker)
+        hits = [hit for hit in hits[:top_k] if hit.score >= min_score]
     if not hits:
         output.print("没有找到 · nothing found")
     for rank, hit in enumerate(hits, start=1):

@@ -29,32 +29,53 @@ class Prefix(_Strict):
 
 
 class Comparison(_Strict):
-    """Cosine similarity of the quantised encoder's vectors to the full-precision model's."""
+    """Cosine similarity of the quantised encoder's vectors to the full-precision model's.
+
+    A cross-encoder's vectors are the scores of each query's passages less their mean.
+    """
 
     texts: int = Field(ge=1)
     cosine_mean: float
     cosine_min: float
 
 
+class Reranking(_Strict):
+    """What a cross-encoder's scores are worth; see nlp_service/knowledge/reranking.py.
+
+    Hits are ranked by `fused` times the logit of their probability in the fused search plus `scored` times the
+    cross-encoder's score; the logit of the new probability is `strength` times this sum, plus `lead` times its distance
+    to the best other hit, plus `intercept`.
+    """
+
+    fused: float
+    scored: float
+    strength: float
+    lead: float
+    intercept: float
+
+
 class EncoderBundle(_Strict):
-    """An encoder as the service runs it."""
+    """An encoder as the service runs it: of texts, or, as a cross-encoder, of pairs of a query and a passage."""
 
     kind: Literal["encoder"] = "encoder"
     name: str
     version: str
     base: str
     fingerprint: Sha256
-    """SHA-256 of the full-precision weights; heads name it."""
-    pooling: Literal["mean"]
+    """SHA-256 of the full-precision weights; heads name it. Of a cross-encoder, of everything that it was made from."""
+    pooling: Literal["mean", "score"]
+    """`score`: of a cross-encoder, which gives one number for a pair."""
     prefix: Prefix
     window_tokens: int = Field(ge=16, le=8192)
-    """Longer texts are encoded in several windows whose token states are averaged together."""
+    """Longer texts are encoded in several windows whose token states are averaged together; longer pairs are cut."""
     dimension: int = Field(ge=1)
     precision: Literal["int8-static", "int8-dynamic"]
     """Weights in 8 bits; ranges of activations fixed at build time, or found for each token when it runs."""
     comparison: Comparison
     relevance: dict[str, Any] | None = None
     """Of a search encoder: what turns its cosines into probabilities; see nlp_service/knowledge/relevance.py."""
+    reranking: Reranking | None = None
+    """Of a cross-encoder."""
     files: dict[str, Sha256]
 
 

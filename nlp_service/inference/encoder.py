@@ -1,4 +1,4 @@
-"""An encoder: from texts to pooled vectors."""
+"""An encoder: from texts to pooled vectors, or as a cross-encoder from pairs to scores."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +10,7 @@ from safetensors.numpy import load_file
 
 from nlp_service.errors import BundleError
 from nlp_service.inference.bundle import EncoderBundle, read_bundle
+from nlp_service.inference.pairs import PairWindower
 from nlp_service.inference.session import OpenVinoSession, Session
 from nlp_service.inference.windows import Window, Windower
 
@@ -31,7 +32,7 @@ class Encoder:
     `passes` counts the windows that went through the graph since loading.
     """
 
-    def __init__(self, bundle: EncoderBundle, windower: Windower, session: Session) -> None:
+    def __init__(self, bundle: EncoderBundle, windower: Windower | PairWindower, session: Session) -> None:
         self.bundle = bundle
         self.passes = 0
         self._windower = windower
@@ -44,7 +45,8 @@ class Encoder:
         Raises BundleError when the bundle is missing, damaged or does not answer as it should.
         """
         bundle = read_bundle(folder, EncoderBundle)
-        windower = Windower(folder / TOKENIZER_FILE, bundle.window_tokens)
+        windower_of = PairWindower if bundle.pooling == "score" else Windower
+        windower = windower_of(folder / TOKENIZER_FILE, bundle.window_tokens)
         encoder = cls(bundle, windower, OpenVinoSession(folder, threads, bundle.precision))
         encoder._check_test_vectors(folder / TEST_VECTORS_FILE)
         encoder.passes = 0
@@ -68,7 +70,10 @@ class Encoder:
     def _check_test_vectors(self, file: Path) -> None:
         stored = load_file(file)
         texts = bytes(stored["texts"]).decode("utf-8").split("\n")
-        cosines = (normalise(self.encode(texts)) * normalise(stored["vectors"].astype(np.float32))).sum(axis=1)
+        vectors, expected = self.encode(texts), stored["vectors"].astype(np.float32)
+        if self.bundle.pooling == "score":
+            vectors, expected = centred(vectors.T), centred(expected.T)
+        cosines = (normalise(vectors) * normalise(expected)).sum(axis=1)
         if float(cosines.min()) < TEST_VECTORS_MIN_COSINE:
             raise BundleError(
                 f"{file.parent}: 与自带测试向量不符 · cosine to its own test vectors is {cosines.min():.4f}, "
@@ -101,6 +106,11 @@ def normalise(vectors: Vectors) -> Vectors:
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit: Vectors = (vectors / np.maximum(norms, 1e-12)).astype(np.float32)
     return unit
+
+
+def centred(vectors: Vectors) -> Vectors:
+    """Each row less its mean, so that the cosine of two rows is their correlation."""
+    return vectors - vectors.mean(axis=1, keepdims=True)
 
 
 def batches(lengths: Sequence[int]) -> list[list[int]]:

@@ -12,7 +12,8 @@ from nlp_service.inference.bundle import EncoderBundle, HeadBundle, Task, read_b
 from nlp_service.inference.classification import Classification, classifications
 from nlp_service.inference.encoder import Encoder, Vectors, normalise
 from nlp_service.inference.head import Head
-from nlp_service.inference.release import SEARCH, Release, encoder_folder, read_release
+from nlp_service.inference.release import RERANKER, SEARCH, Release, encoder_folder, read_release
+from nlp_service.inference.reranker import Reranker
 from nlp_service.inference.sentiment import Sentiment, sentiments
 
 TASKS: tuple[Task, ...] = get_args(Task)
@@ -27,19 +28,29 @@ def check_bundles(bundles: Path) -> None:
     release = read_release(bundles)
     heads = [read_bundle(bundles / _part(release, task), HeadBundle) for task in TASKS]
     read = [encoder_folder(head.encoder.name, head.encoder.fingerprint) for head in heads]
-    for folder in dict.fromkeys([_part(release, SEARCH), *read]):  # an encoder is read whole: once, not for each head
+    others = [release.serving[RERANKER]] if RERANKER in release.serving else []
+    for folder in dict.fromkeys(
+        [_part(release, SEARCH), *others, *read]
+    ):  # an encoder is read whole: once, not for each head
         read_bundle(bundles / folder, EncoderBundle)
 
 
 class Engine:
-    """The encoders, and a head for each task. Close it when done.
+    """The encoders, a head for each task, and a reranker where one serves. Close it when done.
 
     Tasks whose heads share an encoder share its pass.
     """
 
-    def __init__(self, search: Batcher, batchers: Mapping[str, Batcher], heads: Mapping[Task, Head]) -> None:
+    def __init__(
+        self,
+        search: Batcher,
+        batchers: Mapping[str, Batcher],
+        heads: Mapping[Task, Head],
+        reranker: Reranker | None = None,
+    ) -> None:
         self.search = search
         self.heads = dict(heads)
+        self.reranker = reranker
         self._batchers = dict(batchers)
 
     @classmethod
@@ -51,10 +62,12 @@ class Engine:
         max_waiting: int = 4096,
         observe: "Observe | None" = None,
         previous: "Engine | None" = None,
+        rerank_top: int = 0,
     ) -> "Engine":
         """Load, verify and warm up what the release names; raises BundleError.
 
-        Encoders that `previous` has loaded are shared with it.
+        Encoders that `previous` has loaded are shared with it. The reranker reads `rerank_top` hits; with 0 none is
+        loaded.
         """
         release = read_release(bundles)
         known = previous.batchers if previous else {}
@@ -70,6 +83,10 @@ class Engine:
         try:
             folder = bundles / _part(release, SEARCH)
             search = batcher(folder, read_bundle(folder, EncoderBundle).fingerprint)
+            reranker = None
+            if rerank_top and RERANKER in release.serving:
+                folder = bundles / release.serving[RERANKER]
+                reranker = Reranker.of(batcher(folder, read_bundle(folder, EncoderBundle).fingerprint), rerank_top)
             heads: dict[Task, Head] = {}
             used: dict[str, Batcher] = {}
             for task in TASKS:
@@ -85,20 +102,21 @@ class Engine:
             for started in opened.values():
                 started.close()
             raise
-        return cls(search, used, heads)
+        return cls(search, used, heads, reranker)
 
     def sharing(self, other: "Engine") -> "Engine":
         """What answers as this one does, and has the encoders of the other one as well, for `load` to share."""
-        return Engine(self.search, {**other.batchers, **self._batchers}, self.heads)
+        return Engine(self.search, {**other.batchers, **self._batchers}, self.heads, self.reranker)
 
     def searching_with(self, search: Batcher) -> "Engine":
         """The same heads with another search encoder."""
-        return Engine(search, self._batchers, self.heads)
+        return Engine(search, self._batchers, self.heads, self.reranker)
 
     @property
     def batchers(self) -> dict[str, Batcher]:
         """Every encoder that is used, by fingerprint."""
-        return {self.search.encoder.bundle.fingerprint: self.search, **self._batchers}
+        reranker = {self.reranker.model.fingerprint: self.reranker.batcher} if self.reranker else {}
+        return {self.search.encoder.bundle.fingerprint: self.search, **self._batchers, **reranker}
 
     @property
     def encoders(self) -> list[EncoderBundle]:

@@ -17,13 +17,13 @@ from nlp_service.errors import BundleError
 
 RELEASE_FILE = "release.json"
 ENCODERS, HEADS = "encoders", "heads"
-SEARCH = "search"
+SEARCH, RERANKER = "search", "reranker"
 PARTIAL = ".partial"
 KEPT_CHANGES = 20
 """Older changes are forgotten, and their bundles may be deleted."""
 
 Parts = dict[str, str]
-"""From a task, or `search`, to the folder of its head, or of the search encoder, relative to the bundles folder."""
+"""From a task, `search` or `reranker` to the folder of its head or encoder, relative to the bundles folder."""
 
 
 class _Strict(BaseModel):
@@ -40,6 +40,7 @@ class Change(_Strict):
     before: Parts
     """What the parts were that this change touched; a part that did not exist is missing."""
     after: Parts
+    """What they are since; a reranker that was taken back is missing."""
     source: str = ""
     """Where the bundles came from, such as a version in a registry."""
 
@@ -97,8 +98,18 @@ class Release(_Strict):
                     raise BundleError(
                         f"{target}: 已被之后的发布替换,请先撤回它 · replaced by a later promotion, roll that back first"
                     )
+                if target == RERANKER and not step.before:
+                    return self._without_reranker(step)
                 return self.changed("rollback", target, unchanged, step.source)
         raise BundleError(f"{target}: 没有可撤回的发布 · there is no promotion to roll back")
+
+    def _without_reranker(self, promotion: Change) -> "Release":
+        """The release before the first reranker, which is the one part that nothing need serve for."""
+        serving = {part: folder for part, folder in self.serving.items() if part != RERANKER}
+        step = promotion.model_copy(
+            update={"at": datetime.now(UTC), "action": "rollback", "before": promotion.after, "after": {}}
+        )
+        return self.model_copy(update={"serving": serving, "history": (*self.history, step)[-KEPT_CHANGES:]})
 
     def named(self) -> set[str]:
         """Every folder of a head or the search encoder that is needed to serve, or to roll back a promotion."""

@@ -27,7 +27,7 @@ class Windower:
     """Cuts texts into windows with the tokenizer of one encoder."""
 
     def __init__(self, tokenizer_file: Path, window_tokens: int) -> None:
-        self._tokenizer = _shared_tokenizer(tokenizer_file)
+        self._tokenizer = shared_tokenizer(tokenizer_file)
         self._limit = window_tokens
         self._bos = self._special(BOS, "[CLS]")
         self._eos = self._special(EOS, "[SEP]")
@@ -53,7 +53,7 @@ class Windower:
 _tokenizers: dict[str, Tokenizer] = {}
 
 
-def _shared_tokenizer(file: Path) -> Tokenizer:
+def shared_tokenizer(file: Path) -> Tokenizer:
     """The tokenizer in `file`; one in memory for equal files, since the encoders' are the same and take 290 MB each."""
     key = sha256(file)
     if key not in _tokenizers:

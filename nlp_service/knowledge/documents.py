@@ -42,6 +42,11 @@ class Document:
         return passage(self.title if self.kind == "article" else "", self.problem, self.scenario)
 
     @property
+    def told(self) -> str:
+        """What a reranker reads: what a user would describe, and how it was solved."""
+        return f"{self.passage}\n{self.solution}"
+
+    @property
     def fields(self) -> dict[str, str]:
         """The texts that a hit is explained by, by name."""
         return {"title": self.title, "problem": self.problem, "scenario": self.scenario, "solution": self.solution}

@@ -54,6 +54,14 @@ def test_every_mode_has_its_figures(questions: Path) -> None:
     assert all(name in printed for name in ("hybrid", "dense", "lexical", "recall@1", "recall@5", "MRR", "nDCG@10"))
 
 
+def test_a_reranker_that_serves_has_figures_of_its_own(
+    questions: Path, settings: Settings, reranking_bundles: Path
+) -> None:
+    settings.bundles_dir.unlink()
+    settings.bundles_dir.symlink_to(reranking_bundles)
+    assert "hybrid, 10 reranked" in evaluate(questions, "--mode", "hybrid").stdout
+
+
 def test_only_the_chosen_mode_is_measured(questions: Path) -> None:
     printed = evaluate(questions, "--mode", "lexical").stdout
     assert ("lexical" in printed, "dense" in printed) == (True, False)

@@ -11,6 +11,7 @@ from nlp_service.errors import BundleError
 from nlp_service.inference.bundle import HeadBundle, read_bundle
 from nlp_service.inference.engine import TASKS
 from nlp_service.inference.release import RELEASE_FILE, encoder_folder, read_release
+from tests.conftest import PROJECT
 from tests.releases import copy_bundles, copy_head, move_to_own_encoder, promote, serving_head
 
 
@@ -74,6 +75,14 @@ def test_an_operator_takes_a_promotion_back(copied: Path) -> None:
     result = CliRunner().invoke(app, ["models", "rollback", "classify"])
     assert f"classify: heads/classify-second → {before}" in result.stdout
     assert read_release(copied).serving["classify"] == before
+
+
+def test_a_folder_that_holds_no_cross_encoder_is_refused(copied: Path, tmp_path: Path) -> None:
+    (copied.parents[1] / "data").symlink_to(PROJECT / "data")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "pytorch_model.bin").touch()
+    result = CliRunner().invoke(app, ["models", "reranker", str(tmp_path / "model")])
+    assert (result.exit_code, type(result.exception)) == (1, BundleError)
 
 
 @pytest.mark.usefixtures("copied")

@@ -245,3 +245,31 @@ class TestFile:
 def test_the_project_ships_a_head_for_every_task_and_a_search_encoder() -> None:
     parts: Parts = read_release(BUNDLES).shipped
     assert set(parts) == {"search", "sentiment", "classify", "severity", "aspects"}
+
+
+class TestReranker:
+    def _with(self, release: Release, *names: str) -> Release:
+        for name in names:
+            release = release.changed("promote", "reranker", {"reranker": f"encoders/reranker-{name}"})
+        return release
+
+    def test_taking_the_first_one_back_leaves_none(self, shipped: Release) -> None:
+        assert self._with(shipped, "1").rolled_back("reranker").serving == SHIPPED
+
+    def test_taking_the_second_one_back_leaves_the_first(self, shipped: Release) -> None:
+        assert self._with(shipped, "1", "2").rolled_back("reranker").serving["reranker"] == "encoders/reranker-1"
+
+    def test_both_can_be_taken_back(self, shipped: Release) -> None:
+        assert self._with(shipped, "1", "2").rolled_back("reranker").rolled_back("reranker").serving == SHIPPED
+
+    def test_the_step_is_recorded(self, shipped: Release) -> None:
+        step = self._with(shipped, "1").rolled_back("reranker").history[-1]
+        assert (step.action, step.before, step.after) == ("rollback", {"reranker": "encoders/reranker-1"}, {})
+
+    def test_one_that_was_taken_back_can_serve_again(self, shipped: Release) -> None:
+        back = self._with(shipped, "1").rolled_back("reranker")
+        assert self._with(back, "1").serving["reranker"] == "encoders/reranker-1"
+
+    def test_without_one_there_is_nothing_to_take_back(self, shipped: Release) -> None:
+        with pytest.raises(BundleError, match="no promotion to roll back"):
+            shipped.rolled_back("reranker")

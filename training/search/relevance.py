@@ -61,38 +61,45 @@ def measured(
 
 def fit_relevance(data: Measured) -> Relevance:
     """Weights and calibrations for this encoder."""
-    cosine, lexical = _weights(data)
+    cosine, lexical = fit_weights(data.cosines, data.shares, data.answer)
     strengths: dict[Mode, Values] = {
         "hybrid": cosine * data.cosines + lexical * data.shares,
         "dense": data.cosines,
         "lexical": data.shares,
     }
-    fitted = {f"{mode}_calibration": _calibration(strengths[mode], data.answer) for mode in MODES}
+    fitted = {f"{mode}_calibration": fit_calibration(*searches(strengths[mode], data.answer)) for mode in MODES}
     return Relevance(cosine=cosine, lexical=lexical, **fitted)
 
 
-def _weights(data: Measured) -> tuple[float, float]:
-    rows = np.arange(len(data.answer))
+def fit_weights(first: Values, second: Values, answer: NDArray[np.int64]) -> tuple[float, float]:
+    """Of two measures, shape (queries, records), in the sum that makes the right record the likeliest."""
+    rows = np.arange(len(answer))
 
     def loss(weights: Values) -> float:
-        strengths = weights[0] * data.cosines + weights[1] * data.shares
-        likelihood = strengths[rows, data.answer] - logsumexp(strengths, axis=1)
+        strengths = weights[0] * first + weights[1] * second
+        likelihood = strengths[rows, answer] - logsumexp(strengths, axis=1)
         return float(-likelihood.mean() + RIDGE * (weights**2).mean())
 
     found = minimize(loss, np.array([10.0, 10.0]), method="L-BFGS-B", bounds=[(0, None), (0, None)])
     return round(float(found.x[0]), 2), round(float(found.x[1]), 2)
 
 
-def _calibration(strengths: Values, answer: NDArray[np.int64]) -> Calibration:
+def searches(strengths: Values, answer: NDArray[np.int64]) -> tuple[list[Values], list[int]]:
+    """Each row of strengths, shape (queries, records), as it is and without its answer; and the answers, or -1."""
+    rows = zip(strengths, answer.tolist(), strict=True)
+    both = [(one, place) for row, own in rows for one, place in ((row, own), (np.delete(row, own), -1))]
+    return [one for one, _ in both], [place for _, place in both]
+
+
+def fit_calibration(found: Sequence[Values], answer: Sequence[int]) -> Calibration:
+    """Of the strengths of each search's records, and the place of the right one, -1 where none is right."""
     features, right = [], []
-    for row, own in zip(strengths, answer, strict=True):
-        for lacking in (False, True):
-            one = np.where(np.arange(len(row)) == own, -np.inf, row) if lacking else row
-            first = np.argsort(-one)[: HITS + 1]
-            for place in range(HITS):
-                best_other = one[first[1]] if place == 0 else one[first[0]]
-                features.append([one[first[place]], one[first[place]] - best_other])
-                right.append(bool(first[place] == own and not lacking))
+    for one, own in zip(found, answer, strict=True):
+        first = np.argsort(-one)[: HITS + 1]
+        for place in range(HITS):
+            best_other = one[first[1]] if place == 0 else one[first[0]]
+            features.append([one[first[place]], one[first[place]] - best_other])
+            right.append(bool(first[place] == own))
     model = LogisticRegression(C=100, max_iter=5000).fit(np.array(features), np.array(right))
     strength, lead = model.coef_[0]
     return Calibration(
