@@ -36,9 +36,9 @@ def save_cross_encoder(folder: Path, *, labels: int = 1, seed: int = 0) -> Path:
         num_attention_heads=2,
         intermediate_size=64,
         max_position_embeddings=MAX_TOKENS,
-        num_labels=labels,
         initializer_range=0.3,  # so that pairs get different scores
     )
+    config.num_labels = labels
     torch.manual_seed(seed)
     BertForSequenceClassification(config).save_pretrained(folder)
     roles: dict[str, Any] = {

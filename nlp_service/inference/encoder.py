@@ -110,7 +110,8 @@ def normalise(vectors: Vectors) -> Vectors:
 
 def centred(vectors: Vectors) -> Vectors:
     """Each row less its mean, so that the cosine of two rows is their correlation."""
-    return vectors - vectors.mean(axis=1, keepdims=True)
+    deviations: Vectors = vectors - vectors.mean(axis=1, keepdims=True)
+    return deviations
 
 
 def batches(lengths: Sequence[int]) -> list[list[int]]:
