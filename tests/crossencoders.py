@@ -21,7 +21,7 @@ CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789,。声音卡顿报表导出�
 MAX_TOKENS = 64
 
 
-def save_cross_encoder(folder: Path, *, labels: int = 1, seed: int = 0) -> Path:
+def save_cross_encoder(folder: Path) -> Path:
     """A random BERT of two layers with one label, hidden 32, that tells query and passage apart by token types."""
     tokens = [*SPECIAL, *dict.fromkeys(CHARACTERS)]
     tokenizer = Tokenizer(WordLevel({token: number for number, token in enumerate(tokens)}, unk_token="[UNK]"))  # noqa: S106
@@ -38,8 +38,8 @@ def save_cross_encoder(folder: Path, *, labels: int = 1, seed: int = 0) -> Path:
         max_position_embeddings=MAX_TOKENS,
         initializer_range=0.3,  # so that pairs get different scores
     )
-    config.num_labels = labels
-    torch.manual_seed(seed)
+    config.num_labels = 1
+    torch.manual_seed(0)
     BertForSequenceClassification(config).save_pretrained(folder)
     roles: dict[str, Any] = {
         **{f"{role}_token": f"[{role.upper()}]" for role in ("pad", "unk", "cls", "sep")},
