@@ -14,10 +14,10 @@ from nlp_service.knowledge.documents import Document
 from nlp_service.knowledge.index.protocol import VectorIndex
 from nlp_service.knowledge.indexes import TextIndexes
 from nlp_service.knowledge.keys import Kind, key_of, record_of
+from nlp_service.knowledge.reading import Records, read_records
 from nlp_service.knowledge.sources import SOURCES, Source, last_changes
 from nlp_service.knowledge.space import Vector, VectorSpace
 from nlp_service.storage.database import Database
-from nlp_service.text.segmentation import terms
 
 LOAD_CHUNK = 256
 ENCODE_TOGETHER = 8
@@ -42,7 +42,10 @@ class State:
 
 
 class FollowedIndexes:
-    """May be used by several threads; hold `lock` while you read `text` or the index of a space."""
+    """May be used by several threads; hold `lock` while you read `text` or the index of a space.
+
+    Records are read and their texts segmented without it, so that searches go on meanwhile.
+    """
 
     def __init__(self, database: Database) -> None:
         self.lock = threading.RLock()
@@ -54,6 +57,8 @@ class FollowedIndexes:
         """Changes of records since the indexes were last saved, or opened."""
         self.fills_later = False
         """Whether somebody else calls `fill`; else `follow` waits for vectors that have to be computed."""
+        self._following = threading.Lock()
+        """Held by the one thread that reads changes, or begins anew; taken before `lock`, never while that is held."""
         self._database = database
         self._seen: Sequences = {source.kind: 0 for source in SOURCES}
         self._touched: set[int] = set()
@@ -65,12 +70,12 @@ class FollowedIndexes:
 
     def restore(self, text: TextIndexes, sequences: Sequences) -> None:
         """Take text indexes that hold all changes up to `sequences`."""
-        with self.lock:
+        with self._following, self.lock:
             self.text, self._seen = text, dict(sequences)
 
     def add(self, space: VectorSpace, at: Sequences | None) -> None:
         """Keep a space current from now on; `at` is what its vectors hold, None when there are none."""
-        with self.lock, self._database.read() as session:
+        with self._following, self.lock, self._database.read() as session:
             present = set(self.text.keys.tolist())
             stale = present if at is None else _changed(session, at)
             space.align(present, stale)
@@ -83,7 +88,7 @@ class FollowedIndexes:
 
     def begin(self) -> list[tuple[Source, Sequence[int]]]:
         """Forget everything, and give the numbers of the records to read; what changes from now on is followed."""
-        with self.lock, self._database.read() as session:
+        with self._following, self.lock, self._database.read() as session:
             self.building, self.text = True, TextIndexes()
             self._touched.clear()
             for space in self.spaces:
@@ -107,15 +112,15 @@ class FollowedIndexes:
         self.unsaved += total
 
     def follow(self) -> None:
-        """Apply the changes that were committed since the last call."""
-        with self.lock, self._database.read() as session:
+        """Hold at least the changes that were committed before the call.
+
+        Of many changes some are found before the others.
+        """
+        with self._database.read() as session:
             last = last_changes(session)
-            for source in SOURCES:
-                if last[source.kind] == self._seen[source.kind]:
-                    continue
-                for some in _chunks(source.changed_after(session, self._seen[source.kind])):
-                    self._apply(session, source, some)
-                self._seen[source.kind] = last[source.kind]
+        if last != self._seen:
+            with self._following, self._database.read() as session:
+                self._catch_up(session)
         if not self.fills_later:
             for space in self.spaces:
                 self.fill(space)
@@ -156,28 +161,39 @@ class FollowedIndexes:
 
     def _read(self, source: Source, numbers: Sequence[int]) -> None:
         with self._database.read() as session:
-            documents = source.documents(session, numbers)
-            stored = {id(space): source.stored_vectors(session, documents, space.fingerprint) for space in self.spaces}
-        segmented = {document.key: terms(document.text) for document in documents}
+            read = self._records(session, source, numbers)
         with self.lock:
             # What `follow` has met since is at least as new as what was read here.
-            fresh = [document for document in documents if document.key not in self._touched]
-            self.text.put((document, segmented[document.key]) for document in fresh)
-            for space in self.spaces:
-                space.take(fresh, stored.get(id(space), {}))
+            self._put(read, [document for document in read.documents if document.key not in self._touched])
 
-    def _apply(self, session: Session, source: Source, numbers: Sequence[int]) -> None:
-        documents = source.documents(session, numbers)
+    def _catch_up(self, session: Session) -> None:
+        last = last_changes(session)
+        for source in SOURCES:
+            if last[source.kind] != self._seen[source.kind]:
+                for some in _chunks(source.changed_after(session, self._seen[source.kind])):
+                    self._apply(source, some, self._records(session, source, some))
+        with self.lock:
+            self._seen = last
+
+    def _apply(self, source: Source, numbers: Sequence[int], read: Records) -> None:
         keys = {key_of(source.kind, number) for number in numbers}
-        gone = sorted(keys - {document.key for document in documents})
-        self.text.remove(gone)
-        self.text.put((document, terms(document.text)) for document in documents)
+        gone = sorted(keys - {document.key for document in read.documents})
+        with self.lock:
+            self.text.remove(gone)
+            for space in self.spaces:
+                space.remove(gone)
+            self._put(read, read.documents)
+            self.unsaved += len(keys)
+            if self.building:
+                self._touched |= keys
+
+    def _records(self, session: Session, source: Source, numbers: Sequence[int]) -> Records:
+        return read_records(session, source, numbers, [space.fingerprint for space in self.spaces])
+
+    def _put(self, read: Records, documents: Sequence[Document]) -> None:
+        self.text.put((document, read.terms[document.key]) for document in documents)
         for space in self.spaces:
-            space.remove(gone)
-            space.take(documents, source.stored_vectors(session, documents, space.fingerprint))
-        self.unsaved += len(keys)
-        if self.building:
-            self._touched |= keys
+            space.take(documents, read.vectors.get(space.fingerprint, {}))
 
     def _fill(
         self, space: VectorSpace, source: Source, numbers: Sequence[int], together: int, stop: Callable[[], bool]
