@@ -101,6 +101,6 @@ def _announce(settings: Settings) -> None:
         return
     console.print(f"[green]✓[/green] 已就绪 · ready: [bold]{url}/docs[/bold]  (Ctrl+C 停止 · stops)")
     console.print("试一试 · try:")
-    body = '{"tickets": [{"text": "怎么连个批量导出都没有", "reported_as": "fault"}]}'
+    body = '{"tickets": [{"text": "订单只能一条一条导出,也不给个批量的", "reported_as": "fault"}]}'
     key = ' -H "Authorization: Bearer $NLP_KEY"' if settings.keys_required else ""
     console.print(f"  curl -s {url}/v1/classify{key} -H 'Content-Type: application/json' -d '{body}'", soft_wrap=True)
