@@ -30,9 +30,11 @@ from nlp_service.api import (
     workflow,
 )
 from nlp_service.api.access import Access
+from nlp_service.api.gone import CancelWhenGone
 from nlp_service.api.headers import SecurityHeaders
 from nlp_service.api.middleware import BodyLimits, RequestContext
 from nlp_service.errors import ServiceError
+from nlp_service.inference.batching import Limits
 from nlp_service.inference.engine import Engine
 from nlp_service.inference.live import LiveEngine, keep_engine
 from nlp_service.knowledge.needs_review import NeedsReview
@@ -52,6 +54,8 @@ from nlp_service.text.segmentation import terms
 
 WATCH_SECONDS = 0.5
 OBSERVE_SECONDS = 2.0
+READING_PATHS = ("/v1/classify", "/v1/sentiment", "/v1/search", "/v1/embeddings")
+"""These compute much and write nothing."""
 log = structlog.get_logger()
 DESCRIPTION = "读懂客户交付后写下的反馈 · understands what customers write after delivery"
 
@@ -105,6 +109,7 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
 
 def _surround(app: FastAPI, settings: Settings) -> None:
     """What every request passes, from the inside out: a body is read only once the request is admitted."""
+    app.add_middleware(CancelWhenGone, paths=READING_PATHS)
     app.add_middleware(BodyLimits, max_bytes=settings.max_body_bytes, uploads=[knowledge.IMPORT_PATH])
     app.add_middleware(Access)
     if settings.cors_origins:
@@ -127,7 +132,7 @@ def _start(settings: Settings, given: Engine | None) -> LiveEngine:
         return Engine.load(
             settings.bundles_dir,
             threads=settings.inference_threads,
-            max_waiting=settings.max_waiting_windows,
+            limits=Limits(settings.max_wait_seconds, settings.max_batch_wait_seconds, settings.recent_texts),
             observe=EncoderObserver,
             previous=previous,
             rerank_top=settings.rerank_top,

@@ -45,7 +45,11 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     max_body_bytes: int = Field(default=2 * 1024 * 1024, ge=1024)
-    max_waiting_windows: int = Field(default=4096, ge=1, description="token windows that may wait for the encoder")
+    max_wait_seconds: float = Field(
+        default=2.0, gt=0, le=600, description="requests of up to 4 texts are refused when they would wait longer"
+    )
+    max_batch_wait_seconds: float = Field(default=30.0, gt=0, le=3600, description="the same for more texts")
+    recent_texts: int = Field(default=4096, ge=0, description="texts whose vectors are remembered by each encoder")
     watch_models: bool = Field(default=True, description="take a promoted model within a second, without a call")
     search_statuses: tuple[ArticleStatus, ...] = Field(
         default=("draft", "in_review", "published"),

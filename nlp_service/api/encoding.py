@@ -34,6 +34,7 @@ class Encoded:
 
 async def encode(engine: Engine, texts: Sequence[str], tasks: Sequence[Task], *, explain: bool = False) -> Encoded:
     """One pass for each encoder that the tasks need; raises Overloaded when too much waits."""
+    engine.check_room(len(texts), tasks)  # before anything is spent on what will be refused
     of = await asyncio.to_thread(lambda: [parts(text) for text in texts]) if explain else []
     shortened = [variant for text, own in zip(texts, of, strict=False) for variant in without_each(text, own)]
     passes = await asyncio.to_thread(engine.submit, [*texts, *shortened], tasks)

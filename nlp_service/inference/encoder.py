@@ -18,7 +18,8 @@ TOKENIZER_FILE = "tokenizer.json"
 TEST_VECTORS_FILE = "test_vectors.safetensors"
 TEST_VECTORS_MIN_COSINE = 0.985
 PAD = 1
-BATCH_TOKENS = 2048
+BATCH_TOKENS = 512
+"""Larger batches are no faster on CPUs, and keep those that wait longer (docs/decisions/0020)."""
 LENGTHS = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 """Padded lengths: the runtime prepares kernels for each shape, so there are few of them."""
 

@@ -7,11 +7,12 @@ from typing import Protocol, get_args
 
 from nlp_service.errors import BundleError
 from nlp_service.inference.aspects import AspectOpinion, aspect_opinions
-from nlp_service.inference.batching import Batcher, Observer
+from nlp_service.inference.batching import Batcher, Limits
 from nlp_service.inference.bundle import EncoderBundle, HeadBundle, Task, read_bundle
 from nlp_service.inference.classification import Classification, classifications
 from nlp_service.inference.encoder import Encoder, Vectors, normalise
 from nlp_service.inference.head import Head
+from nlp_service.inference.observer import Observer
 from nlp_service.inference.release import RERANKER, SEARCH, Release, encoder_folder, read_release
 from nlp_service.inference.reranker import Reranker
 from nlp_service.inference.sentiment import Sentiment, sentiments
@@ -59,7 +60,7 @@ class Engine:
         bundles: Path,
         *,
         threads: int,
-        max_waiting: int = 4096,
+        limits: Limits | None = None,
         observe: "Observe | None" = None,
         previous: "Engine | None" = None,
         rerank_top: int = 0,
@@ -77,7 +78,7 @@ class Engine:
             if fingerprint not in known and fingerprint not in opened:
                 encoder = Encoder.load(folder, threads=threads)
                 observer = observe(encoder.bundle.name) if observe else None
-                opened[fingerprint] = Batcher(encoder, max_waiting=max_waiting, observer=observer)
+                opened[fingerprint] = Batcher(encoder, limits=limits, observer=observer)
             return known.get(fingerprint) or opened[fingerprint]
 
         try:
@@ -146,6 +147,11 @@ class Engine:
                     started.cancel()
                 raise
         return passes
+
+    def check_room(self, texts: int, tasks: Sequence[Task]) -> None:
+        """Raise Overloaded when `submit` would refuse so many texts now; costs microseconds."""
+        for fingerprint in {self.heads[task].bundle.encoder.fingerprint for task in tasks}:
+            self._batchers[fingerprint].check_room(texts)
 
     def encode(self, texts: Sequence[str], tasks: Sequence[Task]) -> Pooled:
         """As `submit`, and wait."""

@@ -6,8 +6,10 @@ each with the prefix; nothing is thrown away, and no input to the encoder is lon
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 from tokenizers import Tokenizer
 
 from nlp_service.inference.bundle import sha256
@@ -21,6 +23,11 @@ class Window:
 
     text: int
     ids: tuple[int, ...]
+
+    @cached_property
+    def key(self) -> bytes:
+        """Equal for windows of equal tokens."""
+        return np.array(self.ids, dtype=np.int32).tobytes()
 
 
 class Windower:

@@ -5,7 +5,7 @@ from nlp_service.observability.tracing import past_span
 
 
 class EncoderObserver:
-    """See `nlp_service.inference.batching.Observer`. Several of one name, while one takes over, count together."""
+    """See `nlp_service.inference.observer.Observer`. Several of one name, while one takes over, count together."""
 
     def __init__(self, encoder: str) -> None:
         self._encoder = encoder
@@ -17,6 +17,7 @@ class EncoderObserver:
         self._inference_seconds = metrics.INFERENCE_SECONDS.labels(encoder)
         self._batch_windows = metrics.BATCH_WINDOWS.labels(encoder)
         self._batch_tokens = metrics.BATCH_TOKENS_USED.labels(encoder)
+        self._recalled = metrics.RECALLED_WINDOWS.labels(encoder)
         self._errors = metrics.ENCODER_ERRORS.labels(encoder)
 
     def queued(self, windows: int) -> None:
@@ -38,6 +39,10 @@ class EncoderObserver:
         """See `Observer`."""
         self._tokenise_seconds.observe(seconds)
         past_span("tokenise", seconds, encoder=self._encoder)
+
+    def recalled(self, windows: int) -> None:
+        """See `Observer`."""
+        self._recalled.inc(windows)
 
     def waited(self, seconds: float) -> None:
         """See `Observer`."""

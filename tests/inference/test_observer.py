@@ -38,6 +38,9 @@ class Recorder:
     def tokenised(self, seconds: float) -> None:
         self._note("tokenised", seconds)
 
+    def recalled(self, windows: int) -> None:
+        self._note("recalled", windows)
+
     def waited(self, seconds: float) -> None:
         self._note("waited", seconds)
 
@@ -119,7 +122,13 @@ def test_a_batch_that_fails_is_told(engine: Engine, recorder: Recorder) -> None:
     with pytest.raises(RuntimeError):
         broken.encode(TEXTS)
     broken.close()
-    assert (recorder.of("failed"), recorder.of("batch")) == ([(len(TEXTS),)], [])
+    assert (len(recorder.of("failed")), recorder.of("batch")) == (1, [])
+
+
+def test_windows_that_were_computed_lately_are_told(batcher: Batcher, recorder: Recorder) -> None:
+    batcher.encode(TEXTS)
+    batcher.encode([*TEXTS, "新的反馈"])
+    assert recorder.of("recalled") == [(len(TEXTS),)]
 
 
 def test_a_refused_request_says_why(batcher: Batcher) -> None:

@@ -1,0 +1,63 @@
+"""Computes nothing for callers that have gone."""
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
+
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+CLIENT_CLOSED_REQUEST = 499
+"""What nginx logs for such a request; nobody receives it."""
+
+
+class CancelWhenGone:
+    """Cancels the handling of a request when its connection is closed, on `paths` whose handlers write nothing.
+
+    Stands inside whatever reads and checks the body, which it expects in one message.
+    """
+
+    def __init__(self, app: ASGIApp, paths: Iterable[str]) -> None:
+        self._app = app
+        self._paths = frozenset(paths)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one ASGI connection."""
+        if scope["type"] != "http" or scope["path"] not in self._paths:
+            await self._app(scope, receive, send)
+            return
+        body = await receive()
+        gone = asyncio.ensure_future(_gone(receive))
+        handling = asyncio.ensure_future(self._app(scope, _first(body, gone), send))
+        try:
+            await asyncio.wait({handling, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if handling.done():
+                handling.result()
+                return
+            handling.cancel()
+            with suppress(asyncio.CancelledError):
+                await handling
+            await Response(status_code=CLIENT_CLOSED_REQUEST)(scope, receive, send)
+        finally:
+            gone.cancel()
+            handling.cancel()
+
+
+async def _gone(receive: Receive) -> Message:
+    while (message := await receive())["type"] != "http.disconnect":
+        pass
+    return message
+
+
+def _first(body: Message, gone: asyncio.Future[Message]) -> Receive:
+    """Gives the body once, then waits until the caller has gone."""
+    given = False
+
+    async def receive() -> Message:
+        nonlocal given
+        if given:
+            return await asyncio.shield(gone)
+        given = True
+        return body
+
+    return receive

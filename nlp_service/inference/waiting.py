@@ -1,0 +1,201 @@
+"""What waits for an encoder, and which windows it computes next.
+
+Requests of a few texts and requests of many wait in lanes of their own. When both wait, computed tokens are divided
+among the lanes by LANE_SHARES (stride scheduling, Waldspurger and Weihl 1995), so neither starves. In a lane, requests
+take turns. A batch is formed around the next window of the request whose turn it is, from windows of similar length, so
+that little is padded.
+
+A window that several requests ask for at the same time is computed once.
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from concurrent.futures import Future
+from contextvars import Context
+from dataclasses import dataclass, field
+from typing import Literal
+
+from nlp_service.inference.encoder import BATCH_TOKENS, Vectors, padded_length
+from nlp_service.inference.windows import Window
+
+Lane = Literal["interactive", "batch"]
+LANE_SHARES: dict[Lane, float] = {"interactive": 0.8, "batch": 0.2}
+PADDED_AT_MOST = 2
+"""A window joins a batch whose windows are at most so many times as long."""
+
+
+@dataclass(eq=False)
+class Job:
+    """A window, and the requests that wait for its vector, each with the row that it goes to."""
+
+    window: Window
+    lane: Lane
+    waiters: list[tuple["Request", int]] = field(default_factory=list)
+    taken: bool = False
+
+
+@dataclass(eq=False)
+class Request:
+    """Windows that one caller waits for; times as of `time.perf_counter`."""
+
+    windows: Sequence[Window]
+    texts: int
+    lane: Lane
+    arrived: float
+    latest: float
+    """It is given up when none of its windows was taken by then."""
+    pooled: Vectors
+    context: Context
+    future: Future[Vectors] = field(default_factory=Future)
+    jobs: list[Job] = field(default_factory=list)
+    """Those that were not taken when it was last looked at, the shortest first."""
+    lacking: int = 0
+    """Windows without a vector."""
+    begun: float = 0.0
+    """When the first of its windows was taken; 0 before."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """The windows of a batch, and the requests of which they are the first."""
+
+    jobs: list[Job]
+    begun: list[Request]
+    expired: list[Request]
+
+
+class Waiting:
+    """Not safe for use by several threads at once."""
+
+    def __init__(self) -> None:
+        self._lanes: dict[Lane, dict[Request, None]] = {lane: {} for lane in LANE_SHARES}
+        self._open: dict[bytes, Job] = {}
+        self._tokens: dict[Lane, int] = dict.fromkeys(LANE_SHARES, 0)
+        self._windows = 0
+        self._passes: dict[Lane, float] = dict.fromkeys(LANE_SHARES, 0.0)
+
+    def __bool__(self) -> bool:
+        """Whether a request waits."""
+        return any(self._lanes.values())
+
+    @property
+    def windows(self) -> int:
+        """How many windows wait."""
+        return self._windows
+
+    def tokens_before(self, lane: Lane) -> float:
+        """Tokens that will be computed before everything is, that waits in the lane now."""
+        own, others = self._tokens[lane], sum(self._tokens.values()) - self._tokens[lane]
+        return own + min(others, own * (1 - LANE_SHARES[lane]) / LANE_SHARES[lane])
+
+    def add(self, request: Request, known: dict[int, Vectors]) -> None:
+        """Let a request wait for its windows, except those of the rows in `known`."""
+        for row, vector in known.items():
+            request.pooled[row] = vector
+        for row, window in enumerate(request.windows):
+            if row not in known:
+                self._ask(request, row, window)
+        request.jobs.sort(key=lambda job: len(job.window.ids))
+        if request.jobs:
+            self._enter(request)
+        else:
+            request.begun = request.arrived
+
+    def take(self, now: float) -> Taken:
+        """The windows to compute next, up to BATCH_TOKENS padded, at least one unless all requests have expired."""
+        taken = Taken([], [], [])
+        lane = self._next_lane()
+        width, found = 0, True
+        while found and (len(taken.jobs) + 1) * width <= BATCH_TOKENS:
+            found = False
+            for request in list(self._lanes[lane]):
+                if not request.begun and now > request.latest:
+                    self.drop(request)
+                    taken.expired.append(request)
+                    continue
+                job = self._fitting(request, width)
+                if job is None:
+                    continue
+                width = width or padded_length(len(job.window.ids))
+                self._take(job, request, taken, now)
+                found = True
+                if (len(taken.jobs) + 1) * width > BATCH_TOKENS:
+                    break
+        self._passes[lane] += width * len(taken.jobs) / LANE_SHARES[lane]
+        return taken
+
+    def done(self, job: Job, vector: Vectors) -> list[Request]:
+        """Give a vector to those that wait for it; the requests that now have all of theirs."""
+        del self._open[job.window.key]
+        for request, row in job.waiters:
+            request.pooled[row] = vector
+            request.lacking -= 1
+        return [request for request in dict.fromkeys(request for request, _ in job.waiters) if not request.lacking]
+
+    def failed(self, job: Job) -> list[Request]:
+        """Forget a window that could not be computed; the requests that asked for it, which are dropped."""
+        self._open.pop(job.window.key, None)
+        requests = list(dict.fromkeys(request for request, _ in job.waiters))
+        for request in requests:
+            self.drop(request)
+        return requests
+
+    def drop(self, request: Request) -> None:
+        """Compute nothing more for a request alone."""
+        self._lanes[request.lane].pop(request, None)
+        for job in request.jobs:
+            job.waiters = [waiter for waiter in job.waiters if waiter[0] is not request]
+            if not job.taken and not job.waiters and self._open.get(job.window.key) is job:
+                del self._open[job.window.key]
+                self._count(job, -1)
+        request.jobs.clear()
+
+    def _ask(self, request: Request, row: int, window: Window) -> None:
+        job = self._open.get(window.key)
+        if job is None:
+            job = self._open[window.key] = Job(window, request.lane)
+            self._count(job, 1)
+        if not job.taken and all(waiter is not request for waiter, _ in job.waiters):
+            request.jobs.append(job)
+        job.waiters.append((request, row))
+        request.lacking += 1
+
+    def _enter(self, request: Request) -> None:
+        lane = self._lanes[request.lane]
+        if not lane:  # what was idle has saved up nothing
+            active = [self._passes[other] for other, requests in self._lanes.items() if requests]
+            self._passes[request.lane] = max(self._passes[request.lane], *active, 0.0)
+        lane[request] = None
+
+    def _next_lane(self) -> Lane:
+        return min((lane for lane, requests in self._lanes.items() if requests), key=self._passes.__getitem__)
+
+    def _fitting(self, request: Request, width: int) -> Job | None:
+        """The longest window of a request that fits into a batch of this width; the shortest when there is none yet."""
+        request.jobs = [job for job in request.jobs if not job.taken]
+        if not request.jobs:
+            del self._lanes[request.lane][request]
+            return None
+        if not width:
+            return request.jobs[0]
+        index = bisect_right(request.jobs, width, key=lambda job: len(job.window.ids)) - 1
+        job = request.jobs[index]
+        return job if index >= 0 and padded_length(len(job.window.ids)) * PADDED_AT_MOST >= width else None
+
+    def _take(self, job: Job, request: Request, taken: Taken, now: float) -> None:
+        job.taken = True
+        self._count(job, -1)
+        taken.jobs.append(job)
+        request.jobs.remove(job)
+        lane = self._lanes[request.lane]
+        del lane[request]
+        if request.jobs:
+            lane[request] = None  # at the end
+        for waiter in dict.fromkeys(waiter for waiter, _ in job.waiters):
+            if not waiter.begun:
+                waiter.begun = now
+                taken.begun.append(waiter)
+
+    def _count(self, job: Job, change: int) -> None:
+        self._windows += change
+        self._tokens[job.lane] += change * padded_length(len(job.window.ids))
