@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from nlp_service.inference.encoder import TOKENIZER_FILE
+from nlp_service.inference.bundle import TOKENIZER_FILE
 from nlp_service.inference.head import WEIGHTS_FILE, softmax
 from nlp_service.inference.windows import Windower
 from training.base.source import fingerprint, read_weights, stored_fingerprint

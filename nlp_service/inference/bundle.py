@@ -8,11 +8,13 @@ import hashlib
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from nlp_service.errors import BundleError
 
 BUNDLE_FILE = "bundle.json"
+UNIGRAM_FILE, TOKENIZER_FILE = "unigram.model", "tokenizer.json"
+"""The tokenizer of an encoder, in one of two containers; see nlp_service/inference/tokenization.py."""
 Task = Literal["sentiment", "classify", "severity", "aspects"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -78,6 +80,18 @@ class EncoderBundle(_Strict):
     """Of a cross-encoder."""
     files: dict[str, Sha256]
 
+    @property
+    def tokenizer_file(self) -> str:
+        """Name of the file with the tokenizer."""
+        return UNIGRAM_FILE if UNIGRAM_FILE in self.files else TOKENIZER_FILE
+
+    @field_validator("files")
+    @classmethod
+    def _has_a_tokenizer(cls, files: dict[str, Sha256]) -> dict[str, Sha256]:
+        if not files.keys() & {UNIGRAM_FILE, TOKENIZER_FILE}:
+            raise ValueError(f"缺少分词器 · no tokenizer: {UNIGRAM_FILE} or {TOKENIZER_FILE}")
+        return files
+
 
 class EncoderReference(_Strict):
     """The encoder that a head was trained on."""
@@ -112,7 +126,7 @@ Manifest = TypeVar("Manifest", EncoderBundle, HeadBundle)
 
 
 REQUIRED: dict[type[BaseModel], set[str]] = {
-    EncoderBundle: {"encoder.xml", "encoder.bin", "tokenizer.json", "test_vectors.safetensors"},
+    EncoderBundle: {"encoder.xml", "encoder.bin", "test_vectors.safetensors"},
     HeadBundle: {"head.safetensors", "test_answers.safetensors"},
 }
 

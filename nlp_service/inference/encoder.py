@@ -14,7 +14,6 @@ from nlp_service.inference.pairs import PairWindower
 from nlp_service.inference.session import OpenVinoSession, Session
 from nlp_service.inference.windows import Window, Windower
 
-TOKENIZER_FILE = "tokenizer.json"
 TEST_VECTORS_FILE = "test_vectors.safetensors"
 TEST_VECTORS_MIN_COSINE = 0.985
 PAD = 1
@@ -47,7 +46,7 @@ class Encoder:
         """
         bundle = read_bundle(folder, EncoderBundle)
         windower_of = PairWindower if bundle.pooling == "score" else Windower
-        windower = windower_of(folder / TOKENIZER_FILE, bundle.window_tokens)
+        windower = windower_of(folder / bundle.tokenizer_file, bundle.window_tokens)
         encoder = cls(bundle, windower, OpenVinoSession(folder, threads, bundle.precision))
         encoder._check_test_vectors(folder / TEST_VECTORS_FILE)
         encoder.passes = 0

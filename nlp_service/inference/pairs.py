@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from nlp_service.inference.windows import Window, shared_tokenizer
+from nlp_service.errors import BundleError
+from nlp_service.inference.tokenization import JsonTokenizer, open_tokenizer
+from nlp_service.inference.windows import Window
 
 BETWEEN = "\0"
 """Between query and passage; no text that can be asked or stored holds it."""
@@ -18,7 +20,10 @@ class PairWindower:
     """Cuts pairs to the limit of one cross-encoder, with its tokenizer and the special tokens that this puts in."""
 
     def __init__(self, tokenizer_file: Path, max_tokens: int) -> None:
-        self._tokenizer = shared_tokenizer(tokenizer_file)
+        opened = open_tokenizer(tokenizer_file)
+        if not isinstance(opened, JsonTokenizer):
+            raise BundleError(f"{tokenizer_file}: 不能拼接两段文本 · cannot join two texts")
+        self._tokenizer = opened.tokenizer
         self._room = max_tokens - self._tokenizer.num_special_tokens_to_add(True)
 
     def windows(self, texts: Sequence[str], _: str = "") -> list[Window]:

@@ -10,9 +10,8 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from tokenizers import Tokenizer
 
-from nlp_service.inference.bundle import sha256
+from nlp_service.inference.tokenization import open_tokenizer
 
 BOS, EOS = "<s>", "</s>"
 
@@ -34,41 +33,27 @@ class Windower:
     """Cuts texts into windows with the tokenizer of one encoder."""
 
     def __init__(self, tokenizer_file: Path, window_tokens: int) -> None:
-        self._tokenizer = shared_tokenizer(tokenizer_file)
+        self._tokenizer = open_tokenizer(tokenizer_file)
         self._limit = window_tokens
         self._bos = self._special(BOS, "[CLS]")
         self._eos = self._special(EOS, "[SEP]")
 
     def windows(self, texts: Sequence[str], prefix: str) -> list[Window]:
         """The windows of all texts, in order. Every text gives at least one."""
-        prefix_ids = self._tokenizer.encode(prefix.rstrip(), add_special_tokens=False).ids if prefix else []
+        prefix_ids = self._tokenizer.encode([prefix.rstrip()])[0] if prefix else []
         room = self._limit - 2 - len(prefix_ids)
-        encodings = self._tokenizer.encode_batch([prefix + text for text in texts], add_special_tokens=False)
+        encoded = self._tokenizer.encode([prefix + text for text in texts])
         return [
             Window(index, (self._bos, *part, self._eos))
-            for index, encoding in enumerate(encodings)
-            for part in _parts(encoding.ids, prefix_ids, room)
+            for index, ids in enumerate(encoded)
+            for part in _parts(ids, prefix_ids, room)
         ]
 
     def _special(self, *names: str) -> int:
         for name in names:
-            if (token := self._tokenizer.token_to_id(name)) is not None:
+            if (token := self._tokenizer.id_of(name)) is not None:
                 return token
         raise ValueError(f"the tokenizer knows none of {names}")
-
-
-_tokenizers: dict[str, Tokenizer] = {}
-
-
-def shared_tokenizer(file: Path) -> Tokenizer:
-    """The tokenizer in `file`; one in memory for equal files, since the encoders' are the same and take 290 MB each."""
-    key = sha256(file)
-    if key not in _tokenizers:
-        tokenizer = Tokenizer.from_file(str(file))
-        tokenizer.no_truncation()
-        tokenizer.no_padding()
-        _tokenizers[key] = tokenizer
-    return _tokenizers[key]
 
 
 def _parts(ids: list[int], prefix: list[int], room: int) -> Iterator[list[int]]:

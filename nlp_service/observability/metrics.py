@@ -33,9 +33,7 @@ BATCH_WINDOWS = Histogram("nlp_batch_windows", "Token windows of a batch", ["enc
 BATCH_TOKENS_USED = Histogram(
     "nlp_batch_tokens", "Tokens of a batch, without padding", ["encoder"], buckets=BATCH_TOKENS
 )
-RECALLED_WINDOWS = Counter(
-    "nlp_recalled_windows_total", "Token windows whose vector was computed lately", ["encoder"]
-)
+RECALLED_WINDOWS = Counter("nlp_recalled_windows_total", "Token windows whose vector was computed lately", ["encoder"])
 ENCODER_ERRORS = Counter("nlp_encoder_errors_total", "Batches that the runtime did not compute", ["encoder"])
 
 ANSWERS = Counter(

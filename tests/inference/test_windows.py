@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from nlp_service.inference.bundle import EncoderBundle, read_bundle
 from nlp_service.inference.release import read_release
 from nlp_service.inference.windows import Windower
 from tests.conftest import BUNDLES
@@ -13,7 +14,8 @@ LIMIT = 32
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Path:
-    return BUNDLES / read_release(BUNDLES).serving["search"] / "tokenizer.json"
+    folder = BUNDLES / read_release(BUNDLES).serving["search"]
+    return folder / read_bundle(folder, EncoderBundle).tokenizer_file
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from nlp_service.errors import BundleError
-from nlp_service.inference.encoder import TOKENIZER_FILE
+from nlp_service.inference.bundle import TOKENIZER_FILE
 from nlp_service.inference.openvino_import import import_openvino
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"

@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 
 from nlp_service.errors import BundleError
 from nlp_service.inference.bundle import BUNDLE_FILE, Comparison, EncoderBundle, Prefix, sha256
-from nlp_service.inference.encoder import TEST_VECTORS_FILE, TOKENIZER_FILE, normalise
+from nlp_service.inference.encoder import TEST_VECTORS_FILE, normalise
 from nlp_service.inference.session import GRAPH_FILE, OpenVinoSession, Precision
 from nlp_service.inference.session import WEIGHTS_FILE as GRAPH_WEIGHTS_FILE
 from nlp_service.inference.windows import Windower
@@ -21,6 +21,7 @@ from training.base.errors import BaseError
 from training.base.source import fingerprint, read_weights, stored_fingerprint
 from training.build.graph import compress, quantise, save_graph, to_graph
 from training.build.texts import TEST_VECTOR_TEXTS, read_texts
+from training.build.unigram import write_tokenizer
 from training.console import console, quiet_libraries, step
 from training.delta import apply_delta
 from training.encoder import TorchSession, encode, load_with_weights
@@ -48,10 +49,10 @@ def write_encoder_bundle(
         relevance = description.get("relevance")
         weights = _merge(name, source, description, base, weights)
     transformer = load_with_weights(base, weights)
-    shutil.copy(base / TOKENIZER_FILE, target / TOKENIZER_FILE)
-    windower = Windower(target / TOKENIZER_FILE, WINDOW_TOKENS)
     calibration = read_texts(data_dir, "calibration")
     comparison_texts = read_texts(data_dir, "comparison")
+    tokenizer = write_tokenizer(base, target, [*calibration, *comparison_texts])
+    windower = Windower(target / tokenizer, WINDOW_TOKENS)
     prefix = spec.prefix.query
     with step(f"{name}: 导出 · export"):
         graph = to_graph(transformer)
@@ -77,8 +78,7 @@ def write_encoder_bundle(
             relevance=relevance,
             comparison=_compare(target, precision, windower, comparison_texts, prefix, full),
             files={
-                file: sha256(target / file)
-                for file in (TOKENIZER_FILE, GRAPH_FILE, GRAPH_WEIGHTS_FILE, TEST_VECTORS_FILE)
+                file: sha256(target / file) for file in (tokenizer, GRAPH_FILE, GRAPH_WEIGHTS_FILE, TEST_VECTORS_FILE)
             },
         )
     console.print(f"  {name}: cosine {bundle.comparison.cosine_mean:.4f}, min {bundle.comparison.cosine_min:.4f}")

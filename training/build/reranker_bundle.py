@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from nlp_service.errors import BundleError
-from nlp_service.inference.bundle import BUNDLE_FILE, Comparison, EncoderBundle, Prefix, sha256
+from nlp_service.inference.bundle import BUNDLE_FILE, TOKENIZER_FILE, Comparison, EncoderBundle, Prefix, sha256
 from nlp_service.inference.encoder import (
     TEST_VECTORS_FILE,
-    TOKENIZER_FILE,
     Encoder,
     Vectors,
     centred,

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nlp_service.inference.encoder import TOKENIZER_FILE
+from nlp_service.inference.bundle import TOKENIZER_FILE
 from nlp_service.inference.release import SEARCH, read_release
 from nlp_service.inference.windows import Windower
 from nlp_service.knowledge.relevance import Relevance

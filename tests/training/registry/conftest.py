@@ -51,7 +51,7 @@ def write_encoder(bundles: Path, name: str, weights: str) -> str:
         "comparison": {"texts": 1, "cosine_mean": 1.0, "cosine_min": 1.0},
     }
     write_bundle(
-        bundles / folder, manifest, ("encoder.xml", "encoder.bin", "tokenizer.json", "test_vectors.safetensors")
+        bundles / folder, manifest, ("encoder.xml", "encoder.bin", "unigram.model", "test_vectors.safetensors")
     )
     return folder
 
