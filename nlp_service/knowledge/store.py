@@ -3,10 +3,10 @@
 Every change is written with its vector, a version of the content and a line in the sequence of changes.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,7 @@ Link = Callable[[Session, Article], None]
 """Notes, in the transaction that stores an article, where else it belongs."""
 
 
+Value = TypeVar("Value")
 TAKEN = "external_id 已被占用 · external_id is already taken by another article"
 NAMES_IN_A_QUERY = 500
 
@@ -86,11 +87,9 @@ class ArticleStore:
 
     def known_external_ids(self, wanted: Collection[str]) -> set[str]:
         """Those of `wanted` that an article has."""
-        names = list(wanted)
         found: set[str | None] = set()
         with self._database.read() as session:
-            for start in range(0, len(names), NAMES_IN_A_QUERY):
-                some = names[start : start + NAMES_IN_A_QUERY]
+            for some in _few(list(wanted)):
                 found.update(session.scalars(select(Article.external_id).where(Article.external_id.in_(some))))
         return {name for name in found if name is not None}
 
@@ -179,12 +178,17 @@ class ArticleStore:
         vectors = self._vectors_of(new)
         counts = ImportCounts()
         with self._database.write() as session:
+            known, changed = _known(session, new), dict[Article, bool]()
             for item in new:
-                article = _known(session, item.external_id)
-                status = None if article is None else article.status
+                article = known.get(item.external_id)
+                status, is_new = (None, True) if article is None else (article.status, False)
+                if article in changed:  # each of its contents is a version
+                    self._keep(session, changed, vectors, author)
+                    changed.clear()
                 if article is None:
                     article = _new_article(item)
                     session.add(article)
+                    known |= {} if item.external_id is None else {item.external_id: article}
                     counts.created += 1
                 elif _apply(article, item.model_dump(exclude_unset=True)):
                     article.updated_at = datetime.now(UTC)
@@ -193,32 +197,51 @@ class ArticleStore:
                     counts.unchanged += 1
                     continue
                 author.check(status, article.status)
-                session.flush()
-                self._write_vector(session, article, vectors.get(_passage_of(article)))
-                keep_version(session, article, "import", by=author.name)
-                session.add(ArticleChange(record_id=article.id))
+                changed[article] = is_new
+            self._keep(session, changed, vectors, author)
         return counts
+
+    def _keep(
+        self,
+        session: Session,
+        changed: Mapping[Article, bool],
+        vectors: Mapping[str, NDArray[np.float32]],
+        author: Author,
+    ) -> None:
+        """Write what belongs to articles that were imported; each is new or not."""
+        session.flush()
+        with session.no_autoflush:  # one article's rows say nothing about another's
+            for article, is_new in changed.items():
+                self._write_vector(session, article, vectors.get(_passage_of(article)), is_new=is_new)
+                keep_version(session, article, "import", by=author.name, is_new=is_new)
+                session.add(ArticleChange(record_id=article.id))
 
     def _vectors_of(self, new: Sequence[ArticleCreate]) -> dict[str, NDArray[np.float32]]:
         """Vectors of the passages that will be stored: known ones from the database, the others computed now."""
         with self._database.read() as session:
+            known = _known(session, new)
+            session.expunge_all()
             passages = []
             for item in new:
-                article = _known(session, item.external_id) or _new_article(item)
-                session.expunge_all()
+                article = known.get(item.external_id) or _new_article(item)
                 _apply(article, item.model_dump(exclude_unset=True))
                 passages.append(_passage_of(article))
             hashes = {content_hash(text): text for text in passages}
-            rows = session.execute(
-                select(ArticleVector.content, ArticleVector.vector).where(
-                    ArticleVector.encoder == self._fingerprint, ArticleVector.content.in_(list(hashes))
+            vectors = {
+                hashes[content]: np.frombuffer(blob, "<f4")
+                for some in _few(list(hashes))
+                for content, blob in session.execute(
+                    select(ArticleVector.content, ArticleVector.vector).where(
+                        ArticleVector.encoder == self._fingerprint, ArticleVector.content.in_(some)
+                    )
                 )
-            )
-            vectors = {hashes[content]: np.frombuffer(blob, "<f4") for content, blob in rows}
+            }
         missing = [text for text in hashes.values() if text not in vectors]
         return vectors | (dict(zip(missing, self._encode(missing), strict=True)) if missing else {})
 
-    def _write_vector(self, session: Session, article: Article, vector: NDArray[np.float32] | None) -> None:
+    def _write_vector(
+        self, session: Session, article: Article, vector: NDArray[np.float32] | None, *, is_new: bool = False
+    ) -> None:
         """Store the vector of the article's present text; computed now when `vector` is None and none is stored."""
         text = _passage_of(article)
         content = content_hash(text)
@@ -228,7 +251,11 @@ class ArticleStore:
                 return
             vector = self._encode([text])[0]
         blob = vector.astype("<f4").tobytes()
-        session.merge(ArticleVector(record_id=article.id, encoder=self._fingerprint, content=content, vector=blob))
+        row = ArticleVector(record_id=article.id, encoder=self._fingerprint, content=content, vector=blob)
+        if is_new:
+            session.add(row)
+        else:
+            session.merge(row)
 
 
 def all_articles(database: Database) -> Iterator[Article]:
@@ -243,10 +270,20 @@ def count_articles(database: Database) -> int:
         return session.scalar(select(func.count(Article.id))) or 0
 
 
-def _known(session: Session, external_id: str | None) -> Article | None:
-    if external_id is None:
-        return None
-    return session.scalar(select(Article).where(Article.external_id == external_id))
+def _known(session: Session, new: Sequence[ArticleCreate]) -> dict[str | None, Article]:
+    """The stored articles that have one of these external ids, by it."""
+    names = list({item.external_id for item in new} - {None})
+    return {
+        article.external_id: article
+        for some in _few(names)
+        for article in session.scalars(select(Article).where(Article.external_id.in_(some)))
+    }
+
+
+def _few(values: Sequence[Value]) -> Iterator[Sequence[Value]]:
+    """The values in parts that a query takes."""
+    for start in range(0, len(values), NAMES_IN_A_QUERY):
+        yield values[start : start + NAMES_IN_A_QUERY]
 
 
 def _new_article(new: ArticleCreate) -> Article:

@@ -14,18 +14,19 @@ CONTENT = ("title", "problem", "scenario", "solution", "tags", "product")
 
 
 def keep_version(
-    session: Session, article: Article, action: VersionAction, *, by: str | None = None, reason: str | None = None
+    session: Session,
+    article: Article,
+    action: VersionAction,
+    *,
+    by: str | None = None,
+    reason: str | None = None,
+    is_new: bool = False,
 ) -> None:
     """Keep the article's content, dated by its last change, as the next version, unless the last one holds the same.
 
-    `article` must have its number, so flush a new one before.
+    `article` must have its number, so flush a new one before. Of one that `is_new` no version is looked for.
     """
-    last = session.scalar(
-        select(ArticleVersion)
-        .where(ArticleVersion.article_id == article.id)
-        .order_by(ArticleVersion.number.desc())
-        .limit(1)
-    )
+    last = None if is_new else _last_version(session, article.id)
     content = content_of(article)
     if last is not None and content_of(last) == content:
         return
@@ -39,6 +40,15 @@ def keep_version(
             at=article.updated_at,
             **content,
         )
+    )
+
+
+def _last_version(session: Session, article_id: int) -> ArticleVersion | None:
+    return session.scalar(
+        select(ArticleVersion)
+        .where(ArticleVersion.article_id == article_id)
+        .order_by(ArticleVersion.number.desc())
+        .limit(1)
     )
 
 
