@@ -18,7 +18,7 @@ from nlp_service.knowledge.facets import Filters
 from nlp_service.knowledge.keys import Kind
 from nlp_service.knowledge.relevance import Mode
 from nlp_service.knowledge.search import Context, Degraded, Hit
-from nlp_service.observability.metrics import SEARCH_SECONDS, SEARCHES
+from nlp_service.observability.metrics import RERANKS, SEARCH_SECONDS, SEARCHES
 from nlp_service.observability.tracing import span
 from nlp_service.storage.tables import ArticleStatus
 
@@ -164,6 +164,7 @@ async def search(request: SearchRequest, engine: EngineDep, knowledge: SearchDep
     if reranker and hits:
         with span("rerank"):
             ranked = await ranked_again(reranker, request.query, hits)
+        RERANKS.labels("not_reranked" if ranked is None else "reranked").inc()
         degraded = degraded or ("not_reranked" if ranked is None else None)
         hits = [hit for hit in (ranked or hits)[: request.top_k] if hit.score >= request.min_score]
     closest: list[Closest | None] = []

@@ -43,6 +43,7 @@ CONFIDENCE = Histogram(
     "nlp_confidence", "Probability of the label that was answered", ["task", "label"], buckets=CONFIDENCES
 )
 SEARCHES = Counter("nlp_searches_total", "Searches by whether anything was found", ["mode", "outcome"])
+RERANKS = Counter("nlp_reranks_total", "Searches whose hits were to be ranked again", ["outcome"])
 SEARCH_SECONDS = Histogram("nlp_search_seconds", "Search without encoding the query", ["mode"], buckets=SECONDS)
 
 MODEL_INFO = Gauge(
@@ -91,5 +92,7 @@ MEMORY = Gauge("nlp_process_memory_bytes", "Resident memory of all workers", mul
 INFOS = frozenset({"nlp_model_info", "nlp_encoder_info"})
 """Metrics whose samples are only shown while they are 1."""
 
+for _outcome in ("reranked", "not_reranked"):
+    RERANKS.labels(_outcome)
 for _reason in get_args(Refusal):  # from 0 on, so that the first one is an increase
     REFUSED.labels(_reason)

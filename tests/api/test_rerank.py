@@ -16,6 +16,7 @@ from nlp_service.inference.engine import Engine
 from nlp_service.inference.release import RERANKER, read_release
 from nlp_service.inference.reranker import Reranker
 from nlp_service.settings import Settings
+from tests.observability.values import value
 
 TITLES = ["网课声音卡顿", "直播声音卡顿", "声音超时", "学生登录失败", "报表导出声音"]
 TOP = 3
@@ -117,14 +118,30 @@ def test_where_it_answers_nothing_is_degraded(client: TestClient) -> None:
     assert _answer(client)["degraded"] is None
 
 
-def test_when_it_cannot_answer_the_search_does_and_says_so(
-    tmp_path: Path, engine: Engine, reranker: Reranker, fused: list[str]
-) -> None:
+@pytest.fixture
+def without_time(tmp_path: Path, engine: Engine, reranker: Reranker) -> Iterator[TestClient]:
+    """A service whose reranker takes nothing any more."""
     closed = Batcher(reranker.batcher.encoder)
     closed.close()
-    with _service(tmp_path, engine, Reranker(closed, TOP, TURNED)) as client:
-        answer = _answer(client)
+    with _service(tmp_path, engine, Reranker(closed, TOP, TURNED)) as started:
+        yield started
+
+
+def test_when_it_cannot_answer_the_search_does_and_says_so(without_time: TestClient, fused: list[str]) -> None:
+    answer = _answer(without_time)
     assert (answer["degraded"], [hit["title"] for hit in answer["hits"]]) == ("not_reranked", fused)
+
+
+def test_what_is_ranked_again_is_counted(client: TestClient) -> None:
+    before = value(client, "nlp_reranks_total", outcome="reranked")
+    _answer(client)
+    assert value(client, "nlp_reranks_total", outcome="reranked") == before + 1
+
+
+def test_what_could_not_be_ranked_again_is_counted(without_time: TestClient) -> None:
+    before = value(without_time, "nlp_reranks_total", outcome="not_reranked")
+    _answer(without_time)
+    assert value(without_time, "nlp_reranks_total", outcome="not_reranked") == before + 1
 
 
 def test_asked_for_where_none_serves_it_is_refused(service: TestClient) -> None:
