@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from nlp_service.knowledge.index import pgvector
+from nlp_service.knowledge.index import pgvector_search
 from nlp_service.knowledge.index.pgvector import PgVectorIndex
 from nlp_service.knowledge.index.protocol import Vectors
 from nlp_service.storage.database import Database
@@ -49,7 +49,7 @@ class OpenedPgVector:
         self._index = index
 
     def search(self, vector: Vectors, k: int, setting: int) -> Sequence[int]:
-        pgvector.EF_SEARCH = setting
+        pgvector_search.CANDIDATES, pgvector_search.CANDIDATES_PER_ROW = setting, 0
         return [key for key, _ in self._index.search(vector, k)]
 
     def add(self, rows: Sequence[int], vectors: Vectors) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from nlp_service.knowledge.clock import Clock, utc_now
-from nlp_service.knowledge.index.pgvector import drop_table
+from nlp_service.knowledge.index.pgvector_table import drop_table
 from nlp_service.storage.database import Database
 from nlp_service.storage.tables import ArticleVector, FeedbackVector, SearchEncoder
 

@@ -11,8 +11,8 @@ from sqlalchemy import text
 
 from nlp_service.errors import DatabaseUnusable
 from nlp_service.inference.encoder import normalise
-from nlp_service.knowledge.index import pgvector
-from nlp_service.knowledge.index.pgvector import PgVectorIndex
+from nlp_service.knowledge.index import pgvector_search, pgvector_table
+from nlp_service.knowledge.index.pgvector import MARKER, PgVectorIndex
 from nlp_service.knowledge.keys import key_of
 from nlp_service.knowledge.store import ArticleStore
 from nlp_service.storage.database import Database
@@ -47,9 +47,9 @@ def vectors() -> NDArray[np.float32]:
 def graph(
     index: PgVectorIndex, vectors: NDArray[np.float32], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> PgVectorIndex:
-    """An index with MANY vectors that is searched by its graph."""
-    monkeypatch.setattr(pgvector, "APPROXIMATE_FROM", MANY)
-    monkeypatch.setattr(pgvector, "NARROWNESS", 0)
+    """An index with MANY vectors that is searched by its graph, unless few are allowed."""
+    monkeypatch.setattr(pgvector_table, "APPROXIMATE_FROM", MANY)
+    monkeypatch.setattr(pgvector_search, "KEYS_OF_CANDIDATE", 1)
     index.put(range(MANY), vectors)
     index.save(tmp_path)
     return index
@@ -107,7 +107,7 @@ def test_a_process_waits_however_long_another_one_takes(postgres_url: str, vecto
     with opened(postgres_url) as other, opened(impatient) as database, ThreadPoolExecutor(1) as threads:
         index = PgVectorIndex(database, FINGERPRINT, DIMENSION)
         with other.engine.begin() as holder:
-            holder.exec_driver_sql(f"SELECT pg_advisory_xact_lock({pgvector.INDEXES})")
+            holder.exec_driver_sql(f"SELECT pg_advisory_xact_lock({pgvector_table.INDEXES})")
             put = threads.submit(index.put, [7], vectors[:1])
             while not holder.scalar(waiting) and not put.done():
                 pass
@@ -123,7 +123,7 @@ class TestGraph:
     ) -> None:
         assert _recall(graph, vectors, None, k) >= 0.97
 
-    @pytest.mark.parametrize("share", [0.9, 0.5, 0.1, 0.01])
+    @pytest.mark.parametrize("share", [0.9, 0.5, 0.2, 0.01])
     def test_a_filter_takes_nothing_from_it(
         self, graph: PgVectorIndex, vectors: NDArray[np.float32], share: float
     ) -> None:
@@ -138,6 +138,15 @@ class TestGraph:
         allowed = np.zeros(MANY, dtype=bool)
         allowed[farthest] = True
         assert {key for key, _ in graph.search(query, 100, allowed)} == set(farthest.tolist())
+
+    def test_of_the_quarter_that_is_farthest_from_the_query_the_nearest_are_found(
+        self, graph: PgVectorIndex, vectors: NDArray[np.float32]
+    ) -> None:
+        (query,) = _random(1, seed=4)
+        farthest = np.argsort(-(vectors @ query))[-MANY // 4 :]
+        allowed = np.zeros(MANY, dtype=bool)
+        allowed[farthest] = True
+        assert [key for key, _ in graph.search(query, 10, allowed)] == farthest[:10].tolist()
 
     def test_the_best_come_first(self, graph: PgVectorIndex) -> None:
         cosines = [cosine for _, cosine in graph.search(_random(1, seed=5)[0], 100)]
@@ -156,7 +165,7 @@ class TestGraph:
 
 def test_a_marker_is_all_that_is_saved(graph: PgVectorIndex, tmp_path: Path) -> None:
     assert len(graph) == MANY
-    assert [file.name for file in tmp_path.iterdir()] == [pgvector.MARKER]
+    assert [file.name for file in tmp_path.iterdir()] == [MARKER]
 
 
 def test_opening_again_finds_everything(graph: PgVectorIndex, database: Database) -> None:
@@ -179,6 +188,6 @@ class TestMissing:
             PgVectorIndex(without_rights, FINGERPRINT, DIMENSION)
 
     def test_an_extension_that_is_too_old_is_named(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(pgvector, "OLDEST", (99, 0))
+        monkeypatch.setattr(pgvector_table, "OLDEST", (99, 0))
         with pytest.raises(DatabaseUnusable, match=r"pgvector 99\.0 or newer is not available \(pgvector 0\."):
             PgVectorIndex(database, FINGERPRINT, DIMENSION)
