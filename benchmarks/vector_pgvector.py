@@ -17,14 +17,16 @@ from nlp_service.storage.database import Database
 URL_VARIABLE = "NLP_BENCHMARK_DATABASE_URL"
 ENCODER_FILE = "encoder"
 BLOCK = 20_000
+OWN = pgvector_search.CANDIDATES, pgvector_search.CANDIDATES_PER_ROOT, pgvector_search.CANDIDATES_PER_ROW
+"""What the service uses."""
 
 
 @dataclass(frozen=True)
 class PgVector:
-    """What the service uses on PostgreSQL; `settings` are candidates that a search in the graph keeps."""
+    """What the service uses on PostgreSQL; `settings` are candidates of a search, 0 for what the service does."""
 
     url: str
-    settings: Sequence[int] = (40, 100, 200, 400)
+    settings: Sequence[int] = (0, 100, 200, 400, 800)
 
     def build(self, vectors: Vectors, folder: Path) -> None:
         encoder = uuid.uuid4().hex
@@ -49,7 +51,10 @@ class OpenedPgVector:
         self._index = index
 
     def search(self, vector: Vectors, k: int, setting: int) -> Sequence[int]:
-        pgvector_search.CANDIDATES, pgvector_search.CANDIDATES_PER_ROW = setting, 0
+        least, per_root, per_row = (setting, 0.0, 0) if setting else OWN
+        pgvector_search.CANDIDATES = least
+        pgvector_search.CANDIDATES_PER_ROOT = per_root
+        pgvector_search.CANDIDATES_PER_ROW = per_row
         return [key for key, _ in self._index.search(vector, k)]
 
     def add(self, rows: Sequence[int], vectors: Vectors) -> None:

@@ -17,8 +17,8 @@ OLDEST = (0, 8)
 """The first pgvector whose graph is searched on until a filter has let enough through."""
 APPROXIMATE_FROM = 10_000
 """Rows from which on a graph is built; fewer are compared one by one, which takes some milliseconds."""
-BUILD_MEMORY_KB = 1024 * 1024
-"""Memory that building the graph may take, more if the server is configured so; that of half a million vectors."""
+BUILD_MEMORY_KB = 3 * 1024 * 1024
+"""Memory that building the graph may take, more if the server is configured so; that of a million vectors is 2.2 GB."""
 _UNUSABLE = (
     "pgvector {oldest} 或更新版本不可用 · pgvector {oldest} or newer is not available ({reason}); "
     "请由管理员执行 · let an administrator run: CREATE EXTENSION vector; ALTER EXTENSION vector UPDATE"
@@ -48,16 +48,8 @@ class VectorTable:
         if len(self) < APPROXIMATE_FROM:
             return
         with self.changing() as connection:
-            # Several processes would build it in shared memory, of which containers have little.
-            connection.exec_driver_sql("SET LOCAL max_parallel_maintenance_workers = 0")
-            connection.exec_driver_sql(
-                "SELECT set_config(name, greatest(CAST(setting AS bigint), %s)::text, true)"
-                " FROM pg_settings WHERE name = 'maintenance_work_mem'",
-                (BUILD_MEMORY_KB,),
-            )
-            connection.exec_driver_sql(
-                f"CREATE INDEX IF NOT EXISTS {self.graph} ON {self.name} USING hnsw (vector vector_ip_ops)"
-            )
+            if not connection.exec_driver_sql(f"SELECT to_regclass('{self.graph}') IS NOT NULL").scalar_one():
+                self._build_graph(connection)
 
     @contextmanager
     def changing(self) -> Iterator[Connection]:
@@ -65,6 +57,17 @@ class VectorTable:
         with self._locked() as connection:
             register(connection)
             yield connection
+
+    def _build_graph(self, connection: Connection) -> None:
+        # Several processes would build it in shared memory, of which containers have little.
+        connection.exec_driver_sql("SET LOCAL max_parallel_maintenance_workers = 0")
+        connection.exec_driver_sql(
+            "SELECT set_config(name, greatest(CAST(setting AS bigint), %s)::text, true)"
+            " FROM pg_settings WHERE name = 'maintenance_work_mem'",
+            (BUILD_MEMORY_KB,),
+        )
+        connection.exec_driver_sql(f"CREATE INDEX {self.graph} ON {self.name} USING hnsw (vector vector_ip_ops)")
+        connection.exec_driver_sql(f"ANALYZE {self.name} (key)")  # a search asks how many rows there are
 
     def _create(self) -> None:
         try:

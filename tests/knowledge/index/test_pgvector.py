@@ -148,6 +148,25 @@ class TestGraph:
         allowed[farthest] = True
         assert [key for key, _ in graph.search(query, 10, allowed)] == farthest[:10].tolist()
 
+    @pytest.mark.parametrize("share", [1.0, 0.5])
+    def test_it_goes_on_where_pgvector_looks_at_fewer_at_once_than_are_wanted(
+        self, graph: PgVectorIndex, vectors: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch, share: float
+    ) -> None:
+        monkeypatch.setattr(pgvector_search, "CANDIDATES_LIMIT", 10)
+        allowed = np.random.default_rng(3).random(MANY) < share
+        assert _recall(graph, vectors, allowed, 10) >= 0.97
+
+    def test_what_is_put_after_it_was_built_is_found(self, graph: PgVectorIndex, vectors: NDArray[np.float32]) -> None:
+        graph.put([MANY, 7], -vectors[:2])
+        assert dict(graph.search(-vectors[0], 1)) == pytest.approx({MANY: 1.0})
+        assert dict(graph.search(-vectors[1], 1)) == pytest.approx({7: 1.0})
+
+    def test_what_is_removed_after_it_was_built_is_not_found(
+        self, graph: PgVectorIndex, vectors: NDArray[np.float32]
+    ) -> None:
+        graph.remove([7])
+        assert 7 not in dict(graph.search(vectors[7], 100))
+
     def test_the_best_come_first(self, graph: PgVectorIndex) -> None:
         cosines = [cosine for _, cosine in graph.search(_random(1, seed=5)[0], 100)]
         assert cosines == sorted(cosines, reverse=True)

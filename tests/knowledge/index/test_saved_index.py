@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import faiss
 import numpy as np
 import pytest
 
@@ -155,4 +156,41 @@ def test_a_recent_key_that_stands_twice_is_refused(folder: Path) -> None:
     keys[1] = keys[0]
     np.save(folder / "recent_keys.npy", keys)
     with pytest.raises(IndexDamaged, match="twice"):
+        _open(folder)
+
+
+def test_an_index_of_another_kind_is_refused(folder: Path, vectors: Vectors) -> None:
+    graph = faiss.IndexHNSWFlat(DIMENSION, 8, faiss.METRIC_INNER_PRODUCT)
+    graph.add(vectors[:1_400])
+    faiss.write_index(graph, str(folder / "vectors.faiss"))
+    with pytest.raises(IndexDamaged, match="another kind of index: IndexHNSWFlat"):
+        _open(folder)
+
+
+def test_vectors_for_another_measure_of_nearness_are_refused(folder: Path, vectors: Vectors) -> None:
+    distances = faiss.IndexScalarQuantizer(DIMENSION, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_L2)
+    distances.add(vectors[:1_400])
+    faiss.write_index(distances, str(folder / "vectors.faiss"))
+    with pytest.raises(IndexDamaged, match="another kind of index"):
+        _open(folder)
+
+
+@pytest.mark.parametrize("kind", ["lists"], indirect=True)
+def test_lists_of_another_index_are_refused(folder: Path, vectors: Vectors, tmp_path: Path) -> None:
+    smaller = FaissIndex(DIMENSION, sizes=KINDS["lists"])
+    smaller.put(range(1_100), vectors[:1_100])
+    other = tmp_path / "other"
+    other.mkdir()
+    smaller.merged().save(other)
+    for name in ("lists.faiss", "starts.npy"):
+        shutil.copy(other / name, folder)
+    with pytest.raises(IndexDamaged, match="1100 rows, but 1400 are needed"):
+        _open(folder)
+
+
+@pytest.mark.parametrize("kind", ["lists"], indirect=True)
+def test_lists_that_do_not_follow_one_another_are_refused(folder: Path) -> None:
+    starts = np.load(folder / "starts.npy")
+    np.save(folder / "starts.npy", np.concatenate([starts[:1], starts[-2:0:-1], starts[-1:]]))
+    with pytest.raises(IndexDamaged, match=r"starts\.npy.*does not belong to lists\.faiss"):
         _open(folder)
