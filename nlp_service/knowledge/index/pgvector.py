@@ -80,18 +80,8 @@ class PgVectorIndex:
 
     def cosines(self, vector: Vectors, keys: Collection[int]) -> dict[int, float]:
         """The cosines of those of the different `keys` that are there, in no order."""
-        values = {"vector": np.ascontiguousarray(vector, dtype=np.float32).reshape(-1), "keys": list(keys)}
         with self._database.read() as session:
-            connection = session.connection()
-            _register(connection)
-            return dict(
-                _ranking(
-                    connection,
-                    f"SELECT key, -(vector <#> %(vector)b) FROM {self._table}"  # noqa: S608
-                    " WHERE key = ANY(%(keys)b::bigint[])",
-                    values,
-                )
-            )
+            return TableSearch(session.connection(), self._table, vector).cosines(keys)
 
     def save(self, folder: Path) -> None:
         """Write a marker into an existing, empty folder: the table is what is opened again. Build the graph if due."""

@@ -6,6 +6,8 @@ candidates the more rows it has to go through; and once it went through so many 
 been faster, because these lie far from the query, they are compared after all.
 """
 
+from collections.abc import Collection
+
 import numpy as np
 from sqlalchemy import Connection
 
@@ -41,13 +43,14 @@ class TableSearch:
         self._connection = connection
         self._table = table
         self._values: dict[str, object] = {"vector": np.ascontiguousarray(vector, dtype=np.float32).reshape(-1)}
-        self._graph_rows = self._prepare()
+        self._graph_rows = 0.0
 
     def nearest(self, k: int, allowed: Mask | None = None) -> Ranking:
         """The `k` nearest (key, cosine), the best first, among `allowed` keys when given; all that there are, if fewer.
 
         Exact where that takes no longer than the graph.
         """
+        self._graph_rows = self._prepare()
         if allowed is None:
             return self._nearest("true", k, 1.0, PASSED_LIMIT)
         count = int(np.count_nonzero(allowed))
@@ -60,6 +63,16 @@ class TableSearch:
         if few:
             return self._exactly(condition, k)
         return self._nearest(condition, k, share, min(count // KEYS_OF_CANDIDATE, PASSED_LIMIT))
+
+    def cosines(self, keys: Collection[int]) -> dict[int, float]:
+        """Of those of the `keys` that are there."""
+        self._values["keys"] = list(keys)
+        return dict(
+            self._ranking(
+                f"SELECT key, -(vector <#> %(vector)b) FROM {self._table.name}"  # noqa: S608
+                " WHERE key = ANY(%(keys)b::bigint[])"
+            )
+        )
 
     def _nearest(self, condition: str, k: int, share: float, passed: int) -> Ranking:
         if self._graph_rows:
