@@ -57,8 +57,8 @@ def validation_queries(data: SearchData, limit: int | None = None) -> list[Query
     return [query for query in data.queries if query.split != "train" and not query.held_out][:limit]
 
 
-def candidates(data: SearchData, queries: Sequence[Query], encoder: Encoder) -> Candidates:
-    """Found with this search encoder among all articles."""
+def candidates(data: SearchData, queries: Sequence[Query], encoder: Encoder, top: int = TOP) -> Candidates:
+    """Found with this search encoder among all articles; so many hits of each query."""
     articles, keys = list(data.articles.values()), list(data.articles)
     relevance = relevance_of(encoder.bundle.relevance)
     found = measured(
@@ -70,7 +70,7 @@ def candidates(data: SearchData, queries: Sequence[Query], encoder: Encoder) -> 
         lambda texts: encoder.encode(texts, "passage"),
     )
     strengths = relevance.cosine * found.cosines + relevance.lexical * found.shares
-    first = np.argsort(-strengths, axis=1, kind="stable")[:, :TOP]
+    first = np.argsort(-strengths, axis=1, kind="stable")[:, :top]
     told = [f"{passage_of(article)}\n{article.solution}" for article in articles]
     right = first == found.answer[:, None]
     return Candidates(
