@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -37,6 +37,11 @@ class Limits:
     def of(self, lane: Lane) -> float:
         """The longest wait in a lane."""
         return self.interactive if lane == "interactive" else self.batch
+
+    @property
+    def all_interactive(self) -> "Limits":
+        """For an encoder whose requests of many texts somebody waits for as well."""
+        return replace(self, batch=self.interactive)
 
 
 @dataclass(frozen=True)

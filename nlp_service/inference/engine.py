@@ -74,7 +74,7 @@ class Engine:
         known = previous.batchers if previous else {}
         opened: dict[str, Batcher] = {}
 
-        def batcher(folder: Path, fingerprint: str) -> Batcher:
+        def batcher(folder: Path, fingerprint: str, limits: Limits | None = limits) -> Batcher:
             if fingerprint not in known and fingerprint not in opened:
                 encoder = Encoder.load(folder, threads=threads)
                 observer = observe(encoder.bundle.name) if observe else None
@@ -87,7 +87,9 @@ class Engine:
             reranker = None
             if rerank_top and RERANKER in release.serving:
                 folder = bundles / release.serving[RERANKER]
-                reranker = Reranker.of(batcher(folder, read_bundle(folder, EncoderBundle).fingerprint), rerank_top)
+                fingerprint = read_bundle(folder, EncoderBundle).fingerprint
+                interactive = (limits or Limits()).all_interactive
+                reranker = Reranker.of(batcher(folder, fingerprint, interactive), rerank_top)
             heads: dict[Task, Head] = {}
             used: dict[str, Batcher] = {}
             for task in TASKS:

@@ -52,6 +52,7 @@ class JsonTokenizer:
         self.tokenizer = tokenizers.Tokenizer.from_file(str(file))
         self.tokenizer.no_truncation()
         self.tokenizer.no_padding()
+        self.tokenizer.encode_special_tokens = True  # what looks like a special token in a text is text
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """See `Tokenizer.encode`."""

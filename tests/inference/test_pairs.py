@@ -38,6 +38,11 @@ def test_a_long_query_may_have_what_a_short_passage_leaves(cross_encoder: Path, 
     assert _ids(cross_encoder, LONG, "密码") == tokenizer.encode(LONG[: LIMIT - 5], "密码").ids
 
 
+def test_what_looks_like_a_special_token_is_text(cross_encoder: Path) -> None:
+    separator, closing = _ids(cross_encoder, "声音", "卡顿")[3], _ids(cross_encoder, "声音[SEP]", "卡顿")
+    assert closing.count(separator) == 2
+
+
 def test_every_pair_has_one_window_in_order(cross_encoder: Path) -> None:
     texts = [pair("声音", "卡顿"), pair("密码", LONG)]
     assert [window.text for window in PairWindower(cross_encoder / "tokenizer.json", LIMIT).windows(texts)] == [0, 1]
