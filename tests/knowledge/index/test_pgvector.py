@@ -116,6 +116,17 @@ def test_a_process_waits_however_long_another_one_takes(postgres_url: str, vecto
         assert len(index) == 1
 
 
+def test_a_wide_filter_without_a_graph_is_exact(
+    index: PgVectorIndex, vectors: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pgvector_search, "KEYS_OF_CANDIDATE", 1)
+    index.put(range(MANY), vectors)
+    (query,) = _random(1, seed=4)
+    wide = np.ones(MANY * 3 // 4, dtype=bool)
+    nearest = np.argsort(-(vectors[: len(wide)] @ query))[:100]
+    assert [key for key, _ in index.search(query, 100, wide)] == nearest.tolist()
+
+
 class TestGraph:
     @pytest.mark.parametrize("k", [10, 100])
     def test_it_finds_nearly_all_that_are_nearest(
