@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from nlp_service.api.routes import RULES, Rule
 from tests.conftest import PROJECT
 
 CONTRACT = PROJECT / "docs" / "openapi.json"
@@ -106,6 +107,19 @@ def test_a_step_of_the_review_documents_why_it_may_be_refused(
 ) -> None:
     responses = contract["paths"][f"/v1/knowledge/{{article_id}}/{step}"]["post"]["responses"]
     assert statuses <= {status for status, answer in responses.items() if PROBLEM in answer.get("content", {})}
+
+
+@pytest.mark.parametrize("rule", [rule for rule in RULES if rule.scope], ids=lambda rule: f"{rule.method} {rule.path}")
+def test_a_call_that_needs_a_key_documents_its_scope_and_refusals(contract: dict[str, Any], rule: Rule) -> None:
+    operation = contract["paths"][rule.path.replace(":path}", "}")][rule.method.lower()]
+    assert operation["security"] == [{"bearer": [rule.scope]}, {"key": [rule.scope]}]
+    assert str(rule.scope) in operation["responses"]["403"]["description"]
+    assert all(PROBLEM in operation["responses"][status]["content"] for status in ("401", "403", "429"))
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz"])
+def test_a_call_that_needs_no_key_says_so(contract: dict[str, Any], path: str) -> None:
+    assert contract["paths"][path]["get"]["security"] == []
 
 
 def test_every_reference_leads_somewhere(contract: dict[str, Any]) -> None:

@@ -12,6 +12,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from nlp_service.access.keys import NewKey
+from nlp_service.settings import Settings
+from tests.access.keys import SECRET, bearer, make_keys, revoke
 from tests.conftest import BUNDLES, PROJECT
 from tests.e2e.service import READY_SECONDS, service
 from tests.observability.values import summed
@@ -32,13 +35,28 @@ def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def two_workers(tmp_path_factory: pytest.TempPathFactory, temporary: Path) -> Iterator[httpx.Client]:
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings of a folder of the module's own; in development, where a key that is given counts."""
     home: Path = tmp_path_factory.mktemp("home")
     (home / "var").mkdir()
     (home / "var" / "bundles").symlink_to(BUNDLES)
     (home / "models").symlink_to(PROJECT / "models")
+    return Settings(home=home, secret=SECRET)
+
+
+@pytest.fixture(scope="module")
+def keys(settings: Settings) -> list[str]:
+    """A key for one request a minute, and one to be revoked."""
+    limited = NewKey("有限", ["models"], 1, requests_per_minute=1)
+    return make_keys(settings, limited, NewKey("将吊销", ["models"], 1))
+
+
+@pytest.fixture(scope="module")
+def two_workers(settings: Settings, keys: list[str], temporary: Path) -> Iterator[httpx.Client]:
+    assert keys  # before the workers read them
+    environment = {"NLP_SECRET": SECRET.get_secret_value(), "NLP_THREADS": "1", "TMPDIR": str(temporary)}
     command = [sys.executable, "-m", "nlp_service", "serve", "--workers", "2"]
-    with service(home, command, NLP_THREADS="1", TMPDIR=str(temporary)) as client:
+    with service(settings.home, command, **environment) as client:
         yield client
 
 
@@ -51,6 +69,31 @@ def _search_on_new_connections(client: httpx.Client) -> list[list[int]]:
 
     with ThreadPoolExecutor(8) as pool:
         return list(pool.map(search, range(SEARCHES)))
+
+
+def _statuses_on_new_connections(client: httpx.Client, key: str) -> list[int]:
+    """What requests with the key are answered, each over a connection of its own."""
+
+    def ask(_: int) -> int:
+        return httpx.get(f"{client.base_url}/v1/models", headers=bearer(key), timeout=60).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(ask, range(SEARCHES)))
+
+
+def test_a_revoked_key_is_refused_by_every_worker(
+    two_workers: httpx.Client, settings: Settings, keys: list[str]
+) -> None:
+    assert set(_statuses_on_new_connections(two_workers, keys[1])) == {200}
+    revoke(settings, keys[1])
+    deadline = time.monotonic() + READY_SECONDS
+    while set(_statuses_on_new_connections(two_workers, keys[1])) != {401}:
+        assert time.monotonic() < deadline
+
+
+def test_the_workers_count_the_requests_of_a_key_together(two_workers: httpx.Client, keys: list[str]) -> None:
+    statuses = _statuses_on_new_connections(two_workers, keys[0])
+    assert sorted(statuses) == [200] + [429] * (SEARCHES - 1)
 
 
 def test_every_worker_finds_a_new_article_at_once(two_workers: httpx.Client) -> None:
