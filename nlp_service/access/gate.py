@@ -1,5 +1,6 @@
 """What the middleware asks: who a credential belongs to, whether one is needed, how many requests it may make."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from nlp_service.access.audit import AuditTrail
@@ -34,6 +35,8 @@ class Gate:
     rates: RateLimiter
     audit: AuditTrail
     required: bool
+    origins: Collection[str]
+    """Of other sites, whose pages may call."""
     requests_per_minute: int
     secret: bytes
 
@@ -51,6 +54,7 @@ def open_gate(settings: Settings, database: Database) -> Gate:
         rates=RateLimiter(settings.shared_dir),
         audit=AuditTrail(database),
         required=settings.keys_required,
+        origins=frozenset(settings.cors_origins),
         requests_per_minute=settings.requests_per_minute,
         secret=secret,
     )

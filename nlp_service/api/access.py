@@ -1,10 +1,11 @@
 """Who may call: decided by the headers and the address alone, before anything of the body is read."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import anyio.to_thread
 import structlog
 from anyio import CapacityLimiter
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -18,6 +19,7 @@ from nlp_service.errors import NotRecorded
 from nlp_service.inference.engine import TASKS
 from nlp_service.observability.requests import REFUSAL
 from nlp_service.storage.access_tables import ApiKey
+from nlp_service.tracebacks import class_name
 
 log = structlog.get_logger()
 CHALLENGE = 'Bearer realm="nlp-service"'
@@ -28,6 +30,11 @@ OTHER_MACHINE = (
     "in development only this machine is answered; set NLP_HOST or NLP_ENVIRONMENT=production to serve others"
 )
 RATE = "超出密钥每分钟 {limit:,} 次的上限 · over the limit of this key, {limit:,} requests a minute"
+OTHER_ORIGIN = (
+    "开发模式不接受其他网站的页面发来的请求 · in development, requests from pages of other sites are refused; "
+    "NLP_CORS_ORIGINS names those that may"
+)
+UNREAD = "无法核对密钥,请稍后再试 · keys cannot be checked now, try again"
 UNRECORDED = (
     "已完成但未能写入审计表,已记入日志 · done, but it could not be recorded in the audit table; it is in the log"
 )
@@ -57,28 +64,35 @@ class Access:
         gate: Gate = scope["app"].state.gate
         if matched is not None:
             scope["route"] = matched.rule  # for the log, should the request go no further
-        credential = _credential(Headers(scope=scope))
-        caller = ANYBODY
-        if gate.required or (credential and gate.ring):
-            key = await self._find(gate, credential)
-            if key is None:
-                await _unauthorised(credential)(scope, receive, send)
-                return
-            allowance = gate.allowance(key)
-            send = _with_headers(send, allowance.headers)
-            if allowance.retry_after is not None:
-                scope[REFUSAL] = "rate"
-                await problem(429, RATE.format(limit=allowance.limit))(scope, receive, send)
-                return
-            caller = caller_of(key)
-        elif not _on_this_machine(scope):
-            await problem(403, OTHER_MACHINE)(scope, receive, send)
+        admitted, headers = await self._identify(gate, scope)
+        send = _with_headers(send, headers)
+        if not isinstance(admitted, Caller):
+            await admitted(scope, receive, send)
             return
-        scope.setdefault("state", {})["caller"] = caller
+        scope.setdefault("state", {})["caller"] = admitted
         if matched is not None:
-            await self._admit(gate, caller, matched, scope, receive, send)
+            await self._admit(gate, admitted, matched, scope, receive, send)
         else:
             await (_nowhere(scope["path"]) if gate.required else self._app)(scope, receive, send)
+
+    async def _identify(self, gate: Gate, scope: Scope) -> tuple[Caller | ASGIApp, Mapping[str, str]]:
+        """Who asks, or the answer that refuses, and the headers that say how much more may be asked."""
+        credential = _credential(Headers(scope=scope))
+        if not gate.required and not (credential and gate.ring):
+            refusal = _not_at_home(scope, gate.origins)
+            return (ANYBODY if refusal is None else problem(403, refusal)), {}
+        try:
+            key = await self._find(gate, credential)
+        except SQLAlchemyError as error:
+            log.error("keys not read", error=class_name(error))
+            return problem(503, UNREAD, headers={"Retry-After": "2"}), {}
+        if key is None:
+            return _unauthorised(credential), {}
+        allowance = gate.allowance(key)
+        if allowance.retry_after is None:
+            return caller_of(key), allowance.headers
+        scope[REFUSAL] = "rate"
+        return problem(429, RATE.format(limit=allowance.limit)), allowance.headers
 
     async def _find(self, gate: Gate, credential: str) -> ApiKey | None:
         if not credential or gate.ring is None:
@@ -152,10 +166,20 @@ def _resource(values: Mapping[str, str], secret: bytes) -> str | None:
     return first if first in TASKS or (first.isascii() and first.isdigit() and len(first) < 20) else None
 
 
-def _on_this_machine(scope: Scope) -> bool:
-    """Whether the request came in by an address of this machine alone, whatever the settings say of it."""
+def _not_at_home(scope: Scope, origins: Collection[str]) -> str | None:
+    """Why a request without a key is refused in development, if it is.
+
+    Whatever the settings say, it must come in by an address of this machine; and not from a page of another site, for a
+    browser sends forms and requests without a body anywhere.
+    """
     host, _ = scope.get("server") or ("", None)
-    return not is_address(host) or is_loopback(host)
+    if is_address(host) and not is_loopback(host):
+        return OTHER_MACHINE
+    headers = Headers(scope=scope)
+    origin = headers.get("origin")
+    if origin is not None and origin not in origins and origin.partition("://")[2] != headers.get("host"):
+        return OTHER_ORIGIN
+    return None
 
 
 def _unauthorised(credential: str) -> ASGIApp:

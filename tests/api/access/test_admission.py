@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from sqlalchemy import text
 from starlette.types import Message, Scope
 
 from nlp_service.access.keys import NewKey
@@ -34,7 +35,7 @@ def _call(app: FastAPI, path: str, headers: dict[str, str], server: tuple[str, i
     async def receive() -> Message:
         nonlocal asked
         asked += 1
-        return {"type": "http.request", "body": b"{}", "more_body": False}
+        return {"type": "http.request", "body": b"{}"} if asked == 1 else {"type": "http.disconnect"}
 
     async def send(message: Message) -> None:
         sent.append(message)
@@ -145,8 +146,27 @@ class TestInDevelopment:
         sent, _ = _call(_app(client), "/v1/classify", {}, (server, 80))
         assert sent[0]["status"] == 422
 
+    @pytest.mark.parametrize("origin", ["https://evil.example", "http://testserver.evil.example", "null", "", "["])
+    def test_a_request_from_a_page_of_another_site_is_refused(self, client: TestClient, origin: str) -> None:
+        answer = client.post("/v1/models/classify/reload", headers={"Origin": origin})
+        assert "pages of other sites" in problem_of(answer, 403)["detail"]
+
+    def test_a_request_from_a_page_of_its_own_is_not(self, client: TestClient) -> None:
+        assert client.get("/v1/models", headers={"Origin": "http://testserver"}).status_code == 200
+
     def test_a_step_without_a_name_still_names_the_field(self, client: TestClient) -> None:
         assert fields_of(problem_of(client.post("/v1/knowledge/1/submit", json={}), 422)) == {"by"}
+
+
+def test_when_keys_cannot_be_read_nobody_is_admitted(settings: Settings, engine: Engine) -> None:
+    production = settings.model_copy(update={"environment": "production", "secret": SECRET})
+    (key,) = make_keys(production, NewKey("李工", ["models"], 1))
+    with TestClient(create_app(production, engine)) as client:
+        with client.app.state.database.engine.begin() as connection:  # type: ignore[attr-defined]
+            connection.execute(text("ALTER TABLE api_keys RENAME TO gone"))
+        answer = client.get("/v1/models", headers=bearer(key))
+    problem_of(answer, 503)
+    assert answer.headers["retry-after"] == "2"
 
 
 @pytest.fixture(scope="module")
