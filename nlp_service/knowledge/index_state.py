@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nlp_service.knowledge.facets import Filters
 from nlp_service.knowledge.followed import FollowedIndexes, Sequences
 from nlp_service.knowledge.keeper import Keeper
-from nlp_service.knowledge.keys import KINDS, Kind
+from nlp_service.knowledge.keys import KINDS, Kind, key_of
 from nlp_service.knowledge.snapshot import Snapshots
 from nlp_service.knowledge.sources import last_changes
 from nlp_service.knowledge.space import VectorSpace
@@ -41,12 +42,11 @@ def index_state(
 ) -> IndexState:
     """The state of the indexes with the space that serves; raises what the database raises."""
     with indexes.lock:
-        followed, keys = indexes.followed, indexes.text.keys
-        counts = np.bincount(keys % len(KINDS), minlength=len(KINDS))
+        followed, present = indexes.followed, indexes.text.facets.match(Filters(), None)
     with database.read() as session:
         last = last_changes(session)
     return IndexState(
-        records={kind: int(counts[number]) for number, kind in enumerate(KINDS)},
+        records={kind: int(np.count_nonzero(present[key_of(kind, 0) :: len(KINDS)])) for kind in KINDS},
         building=indexes.building,
         missing=len(space.missing),
         missing_prepared=sum(len(other.missing) for other in indexes.spaces if other.prepared_elsewhere),

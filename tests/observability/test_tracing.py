@@ -23,13 +23,14 @@ TICKET = {"tickets": [{"text": "导出报表一直超时"}]}
 
 
 @pytest.fixture(scope="module")
-def exporter() -> InMemorySpanExporter:
-    """Where spans go in this process from now on."""
+def exporter() -> Iterator[InMemorySpanExporter]:
+    """Where spans go in this process from now on; afterwards it keeps none."""
     kept = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(kept))
     trace.set_tracer_provider(provider)
-    return kept
+    yield kept
+    kept.shutdown()
 
 
 @pytest.fixture(scope="module")
