@@ -47,6 +47,8 @@ class LiveEngine:
     def __init__(self, engine: Engine, load: Load, bundles: Path) -> None:
         self.index: Index | None = None
         """What has to be ready before a new search encoder serves."""
+        self.search_failures = 0
+        """How many search encoders could not be prepared, so that the old one went on."""
         self._load = load
         self._file = bundles / RELEASE_FILE
         self._current = engine
@@ -162,6 +164,8 @@ class LiveEngine:
             self._next = None
             if failure is None:
                 self._current = engine
+            else:
+                self.search_failures += 1
         if failure is None:
             log.info("search encoder taken", encoder=model.name, version=model.version)
         else:

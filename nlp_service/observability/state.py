@@ -14,6 +14,7 @@ from nlp_service.inference.live import LiveEngine
 from nlp_service.knowledge.index_state import IndexState
 from nlp_service.knowledge.searches import Searches
 from nlp_service.observability import metrics
+from nlp_service.observability.reloads import FAILED
 
 Labels = tuple[str, ...]
 
@@ -25,6 +26,7 @@ class StateMetrics:
         self._live = live
         self._searches = searches
         self._process = ProcessCollector(registry=None)
+        self._failures = 0
         self._shown: dict[str, set[Labels]] = {}
         metrics.WORKERS.set(1)
         metrics.BUILD_INFO.labels(__version__, platform.python_version()).set(1)
@@ -34,6 +36,7 @@ class StateMetrics:
         self._set_process()
         with self._live.lease() as engine:
             self._set_models(engine)
+            self._count_failures()
             _set_indexes(self._searches.state(engine))
 
     def close(self) -> None:
@@ -47,6 +50,12 @@ class StateMetrics:
         self._show(metrics.MODEL_INFO, "models", ((head.task, head.version, head.encoder.name) for head in heads))
         encoders = ((one.name, one.version, one.fingerprint[:12]) for one in engine.encoders)
         self._show(metrics.ENCODER_INFO, "encoders", encoders)
+
+    def _count_failures(self) -> None:
+        """A search encoder is prepared after its reload has ended."""
+        failures = self._live.search_failures
+        FAILED.inc(failures - self._failures)
+        self._failures = failures
 
     def _show(self, info: Gauge, name: str, labels: Iterable[Labels]) -> None:
         """Set an info metric to 1 for these labels alone."""

@@ -17,6 +17,7 @@ from nlp_service.inference.live import LiveEngine
 from nlp_service.inference.release import SEARCH, encoder_folder, read_release, write_release
 from nlp_service.storage.tables import ArticleVector
 from tests.api.reload.versions import classified, reload_models, service_of, version_of
+from tests.observability.values import value
 from tests.releases import copy_bundles, copy_head, edit_bundle, promote, promote_search, serving_head
 
 SECONDS, THREADS = 120.0, 3
@@ -195,6 +196,14 @@ class TestRefused:
             _live(client).wait_for_search(SECONDS)
         (reason,) = (entry["reason"] for entry in logs if entry["log_level"] == "error")
         assert "relevance" in reason
+
+    @pytest.mark.usefixtures("broken")
+    def test_operators_see_it(self, client: TestClient) -> None:
+        before = value(client, "nlp_model_reloads_total", result="failed")
+        reload_models(client)
+        _live(client).wait_for_search(SECONDS)
+        client.app.state.observed.update()  # type: ignore[attr-defined]
+        assert value(client, "nlp_model_reloads_total", result="failed") == before + 1
 
     def test_new_heads_of_the_same_release_are_taken(self, client: TestClient, bundles: Path, broken: str) -> None:
         promote(bundles, "classify", copy_head(bundles, "classify", "second"))
