@@ -10,7 +10,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
@@ -28,6 +28,7 @@ from benchmarks.search_stages import STAGES, Stopwatch
 from benchmarks.vector_corpus import query_texts, read_seeds
 from nlp_service.cli.console import output
 from nlp_service.cli.runtime import open_engine
+from nlp_service.inference.batching import Limits
 from nlp_service.inference.encoder import normalise
 from nlp_service.inference.engine import Engine
 from nlp_service.knowledge.documents import article_document
@@ -203,7 +204,8 @@ def _change(settings: Settings, folder: Path) -> Change:
 
 @contextmanager
 def _opened(settings: Settings, folder: Path) -> Iterator[tuple[Engine, KnowledgeSearch, Start]]:
-    with open_engine(settings) as engine:
+    limits = Limits(recent=0)  # every round encodes its query
+    with closing(Engine.load(settings.bundles_dir, threads=settings.inference_threads, limits=limits)) as engine:
         with _started() as start:
             search = Searches(_database(folder), folder / INDEX, settings.search_statuses).load(engine)
         yield engine, search, start[0]

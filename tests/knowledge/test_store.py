@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from nlp_service.errors import Conflict, NotFound
 from nlp_service.inference.engine import Engine
 from nlp_service.knowledge.article import ArticleCreate, ArticlePublic, ArticleUpdate, content_hash
-from nlp_service.knowledge.store import ArticleStore, ImportCounts, all_articles, count_articles
+from nlp_service.knowledge.store import NAMES_IN_A_QUERY, ArticleStore, ImportCounts, all_articles, count_articles
 from nlp_service.storage.database import Database
 from nlp_service.storage.tables import ArticleChange, ArticleVector
 from tests.knowledge.conftest import FINGERPRINT, RecordingEncoder, new_article
@@ -252,6 +252,16 @@ class TestImport:
     def test_of_two_with_one_external_id_the_last_counts(self, store: ArticleStore) -> None:
         store.import_articles([new_article(external_id="KB-1", title=title) for title in ("先", "后")])
         assert [article.title for article in store.page()[0]] == ["后"]
+
+    def test_each_content_of_one_external_id_is_a_version(self, store: ArticleStore) -> None:
+        store.import_articles([new_article(external_id="KB-1", title=title) for title in ("先", "中", "后")])
+        (article,) = store.page()[0]
+        assert [version.title for version in store.versions(article.id)[0]] == ["后", "中", "先"]
+
+    def test_more_are_known_than_a_query_names(self, store: ArticleStore) -> None:
+        given = [new_article(external_id=f"KB-{number}") for number in range(NAMES_IN_A_QUERY + 1)]
+        store.import_articles(given)
+        assert store.import_articles(given) == ImportCounts(unchanged=NAMES_IN_A_QUERY + 1)
 
     def test_every_stored_vector_is_that_of_its_text(self, store: ArticleStore, database: Database) -> None:
         store.import_articles([new_article(external_id="KB-1", title=title) for title in ("先", "后")])

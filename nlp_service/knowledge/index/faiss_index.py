@@ -4,9 +4,11 @@ Searches look into both; a replacement or removal only marks a row of the base. 
 says so, and `merged` makes an index with everything in its base. docs/decisions/0012-vector-index.md has the figures.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import faiss
 import numpy as np
 
 from nlp_service.errors import IndexDamaged
@@ -80,7 +82,8 @@ class FaissIndex:
         k = min(k, len(self))
         if k <= 0:
             return []
-        keys, cosines = self._base.search(query, k, allowed)
+        with _one_thread():
+            keys, cosines = self._base.search(query, k, allowed)
         recent_keys, recent_cosines = self._recent.search(query, allowed)
         found, scores = best(np.concatenate([keys, recent_keys]), np.concatenate([cosines, recent_cosines]), k)
         return list(zip(found.tolist(), scores.tolist(), strict=True))
@@ -113,6 +116,20 @@ class FaissIndex:
         other = FaissIndex(self._dimension, sizes=self._sizes)
         other._base, other._recent = base, recent
         return other
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let FAISS work in the calling thread: one query has little to share, and on busy cores threads await each other.
+
+    The number of threads belongs to the calling thread; merges keep theirs.
+    """
+    threads = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(threads)
 
 
 def _array(keys: Collection[int]) -> Keys:

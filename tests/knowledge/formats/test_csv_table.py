@@ -69,6 +69,17 @@ def test_an_empty_cell_counts_as_not_given() -> None:
     assert entry.article.model_dump(exclude_unset=True).keys() == {"title", "problem", "solution"}
 
 
+def test_of_thousands_of_rows_the_bad_ones_are_listed_with_line_and_reason() -> None:
+    broken = {",提示超时,重试": "title", f"登录失败,{'长' * 2001},重试": "problem", f"{ROW},多一格": "有 4 列"}
+    rows = [f"{number}{ROW}" for number in range(4000)]
+    rows[50::100] = [list(broken)[number % len(broken)] for number in range(40)]
+    listed = [entry for entry in entries("a.csv", "\n".join([HEADER, *rows])) if isinstance(entry, Bad)]
+    assert [entry.place.rpartition(" ")[2] for entry in listed] == [str(line) for line in range(52, 4000, 100)]
+    assert [entry.reason.startswith(broken[rows[50 + 100 * number]]) for number, entry in enumerate(listed)] == [
+        True
+    ] * 40
+
+
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
