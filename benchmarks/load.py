@@ -1,7 +1,7 @@
 """Throughput and latency of the service over HTTP, from idle to three times what it can do.
 
-First as many callers as there are USERS ask one text at a time without a pause: what is answered then is the saturation.
-Then they ask at fractions of it, each at its own steady rate however long answers take (locust). A request counts as
+First some callers ask one text at a time without a pause: what is answered then is the saturation. Then many ask at
+fractions of it, each at its own steady rate however long answers take (locust). A request counts as
 accepted when its answer is 200, as refused when it is 429. No text is sent twice. The callers run on the same machine
 and take their share of its cores.
 """
@@ -105,6 +105,8 @@ def _step(kind: str, host: str, seconds: int, users: int, rate: float | None) ->
     ]
     done = subprocess.run(command, env={**os.environ, **variables}, check=True, capture_output=True, text=True)  # noqa: S603
     entries = {entry["name"]: entry for entry in json.loads(done.stdout)}
+    if not entries:
+        raise RuntimeError("nothing was answered; give it more --seconds")
     accepted, refused = entries.get("accepted"), entries.get("refused")
     began = min(entry["start_time"] for entry in entries.values())
     passed = max(entry["last_request_timestamp"] for entry in entries.values()) - began

@@ -8,10 +8,14 @@ from typing import Protocol
 class Point(Protocol):
     """What is drawn of a step."""
 
-    offered: float
-    accepted: float
-    p50_ms: float
-    p99_ms: float
+    @property
+    def offered(self) -> float: ...
+    @property
+    def accepted(self) -> float: ...
+    @property
+    def p50_ms(self) -> float: ...
+    @property
+    def p99_ms(self) -> float: ...
 
 
 def plot(curves: Mapping[str, Sequence[Point]], file: Path) -> None:

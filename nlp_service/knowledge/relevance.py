@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from nlp_service.errors import BundleError
+from nlp_service.knowledge.keys import Mask
 
 Mode = Literal["hybrid", "dense", "lexical"]
 MODES: tuple[Mode, ...] = ("hybrid", "dense", "lexical")
@@ -20,7 +21,7 @@ Values = NDArray[np.float64]
 
 
 class Calibration(BaseModel):
-    """The logit of the probability: strength, its distance to the best other hit, and an intercept."""
+    """The logit of the probability: strength, its distance to the best hit of another matter, and an intercept."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -28,12 +29,15 @@ class Calibration(BaseModel):
     lead: float
     intercept: float
 
-    def probabilities(self, strengths: Values) -> Values:
-        """Of each hit, shape (hits,); ordered as the strengths are."""
+    def probabilities(self, strengths: Values, twins: Mask | None = None) -> Values:
+        """Of each hit, shape (hits,); ordered as the strengths are. `twins` as for `rivals`."""
         if not len(strengths):
             return strengths
-        logits = self.strength * strengths + self.lead * (strengths - _best_other(strengths)) + self.intercept
-        probabilities: Values = 1 / (1 + np.exp(-logits))
+        order = np.argsort(-strengths, kind="stable")
+        ranked = strengths[order]
+        logits = self.strength * ranked + self.lead * (ranked - rivals(ranked, twins)) + self.intercept
+        probabilities = np.empty(len(strengths))
+        probabilities[order] = np.minimum.accumulate(1 / (1 + np.exp(-logits)))
         return probabilities
 
 
@@ -57,10 +61,10 @@ class Relevance(BaseModel):
         }[mode]
         return parts[0] * np.asarray(cosines, np.float64) + parts[1] * np.asarray(shares, np.float64)
 
-    def probabilities(self, mode: Mode, strengths: Values) -> Values:
-        """That each record answers the query, shape (records,)."""
+    def probabilities(self, mode: Mode, strengths: Values, twins: Mask | None = None) -> Values:
+        """That each record answers the query, shape (records,); `twins` as for `rivals`."""
         calibration: Calibration = getattr(self, f"{mode}_calibration")
-        return calibration.probabilities(strengths)
+        return calibration.probabilities(strengths, twins)
 
 
 UNFITTED = Relevance(
@@ -84,10 +88,18 @@ def relevance_of(fitted: dict[str, Any] | None) -> Relevance:
         raise BundleError(f"relevance: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
 
-def _best_other(strengths: Values) -> Values:
-    """For each hit the strength of the best of the others; its own when it is alone."""
-    if len(strengths) == 1:
-        return strengths
-    second, first = np.partition(strengths, -2)[-2:]
-    others: Values = np.where(strengths == first, second, first)
-    return others
+def rivals(strengths: Values, twins: Mask | None = None) -> Values:
+    """For each hit, the best first, the strength of the best of the others; its own when there is none.
+
+    `twins`, shape (n, n), says which of the first n hits tell the same: a hit has no rival in its twin, for what is
+    stored twice answers no worse.
+    """
+    near = 1 if twins is None else len(twins)
+    found = np.full(len(strengths), strengths[0])
+    for place in range(min(near + 1, len(strengths))):
+        different = np.arange(len(strengths)) != place
+        if twins is not None and place < near:
+            different[:near] &= ~twins[place][: len(strengths)]
+        others = np.flatnonzero(different)
+        found[place] = strengths[others[0]] if len(others) else strengths[place]
+    return found

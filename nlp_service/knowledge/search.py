@@ -29,6 +29,8 @@ MANY_MISSING = 0.1
 """While a larger share of the records lacks its vector, words alone decide: else those few with one would lead."""
 SAME_PRODUCT, SAME_MODULE = 3.0, 1.5
 """Added to the strength, in logits, of what belongs to the asker's product or module: other products rarely answer."""
+TWIN_COSINE, TWINS_AMONG = 0.9, 10
+"""Records this near, among so many of the first hits, tell the same (docs/decisions/0014)."""
 Vector = NDArray[np.float32]
 Degraded = Literal["rebuilding"]
 """Not every record is in every index yet."""
@@ -147,9 +149,18 @@ class KnowledgeSearch:
         unknown = min(cosines.values(), default=0.0)  # of a record whose vector is still to be computed
         strengths = self._relevance.strengths(mode, [cosines.get(key, unknown) for key in keys], shares)
         strengths = strengths + self._bonus(keys, context)
-        probabilities = self._relevance.probabilities(mode, strengths)
         order = np.lexsort((np.asarray(keys), -strengths))
-        return [(keys[place], float(probabilities[place])) for place in order]
+        ranked = [keys[place] for place in order]
+        probabilities = self._relevance.probabilities(mode, strengths[order], self._twins(ranked[:TWINS_AMONG]))
+        return list(zip(ranked, probabilities.tolist(), strict=True))
+
+    def _twins(self, keys: Sequence[int]) -> Mask:
+        """Which of the records tell the same, shape (keys, keys); of one without a vector nobody knows."""
+        vectors = self.space.index.vectors(keys)
+        unknown = np.zeros(self.space.dimension, dtype=np.float32)
+        stacked = np.stack([vectors.get(key, unknown) for key in keys]) if keys else unknown[None, :0]
+        same: Mask = stacked @ stacked.T >= TWIN_COSINE
+        return same
 
     def _cosines(self, vector: Vector, depth: int, allowed: Mask, worded: Sequence[int]) -> dict[int, float]:
         """Of the nearest records, and of those that hold the query's terms although they are not among the nearest."""

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from nlp_service.errors import BundleError
-from nlp_service.knowledge.relevance import MODES, UNFITTED, Mode, relevance_of
+from nlp_service.knowledge.relevance import MODES, UNFITTED, Mode, relevance_of, rivals
 
 COSINES, SHARES = [0.9, 0.7, 0.7, 0.6], [0.1, 0.8, 0.2, 0.0]
 
@@ -33,6 +34,36 @@ def test_probabilities_keep_the_order(mode: Mode) -> None:
 def test_a_hit_far_above_the_others_is_more_probable_than_one_among_equals() -> None:
     alone, crowded = np.array([20.0, 14.0, 14.0]), np.array([20.0, 19.9, 19.8])
     assert UNFITTED.probabilities("hybrid", alone)[0] > UNFITTED.probabilities("hybrid", crowded)[0] + 0.3
+
+
+def _twins(*groups: int) -> NDArray[np.bool_]:
+    """Of hits that belong to these groups, which are of one group."""
+    names = np.array(groups)
+    same: NDArray[np.bool_] = np.equal.outer(names, names)
+    return same
+
+
+def test_what_is_stored_twice_answers_no_worse() -> None:
+    once, twice = np.array([20.0, 14.0, 13.0]), np.array([20.0, 20.0, 14.0, 13.0])
+    expected = UNFITTED.probabilities("hybrid", once)[0]
+    assert UNFITTED.probabilities("hybrid", twice, _twins(1, 1, 2, 3))[:2] == pytest.approx([expected, expected])
+
+
+def test_of_another_matter_an_equal_one_leaves_doubt() -> None:
+    equals = np.array([20.0, 20.0, 14.0])
+    assert UNFITTED.probabilities("hybrid", equals, _twins(1, 2, 3))[0] == pytest.approx(
+        UNFITTED.probabilities("hybrid", equals)[0]
+    )
+
+
+def test_hits_that_all_tell_the_same_have_no_rival() -> None:
+    assert rivals(np.array([20.0, 19.0]), _twins(1, 1)).tolist() == [20.0, 19.0]
+
+
+def test_twins_of_twins_keep_the_order() -> None:
+    twins = np.array([[True, True, False], [True, True, True], [False, True, True]])
+    probabilities = UNFITTED.probabilities("hybrid", np.array([20.0, 19.9, 19.8]), twins)
+    assert (np.diff(probabilities) <= 0).all()
 
 
 @pytest.mark.parametrize("count", [0, 1])

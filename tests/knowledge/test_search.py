@@ -152,6 +152,15 @@ def test_first_in_both_rankings_scores_one(searcher: Searcher) -> None:
     assert dict(searcher.scores("打印机脱机无法打印"))["printer"] == pytest.approx(1.0)
 
 
+def test_an_answer_that_is_stored_twice_is_as_probable(searcher: Searcher, store: ArticleStore) -> None:
+    query = "出差连不上内网怎么办"
+    once = dict(searcher.scores(query))["vpn"]
+    twin = ARTICLES[0].model_copy(update={"external_id": "twin", "title": "出差时连不上公司内网了"})
+    store.import_articles([twin])
+    twice = dict(searcher.scores(query))
+    assert min(twice["vpn"], twice["twin"]) > 0.9 * once
+
+
 def test_hybrid_search_covers_what_either_finds(searcher: Searcher) -> None:
     assert set(searcher.find("e2107")) == {"vpn", "invoice", "printer"}
 

@@ -87,8 +87,13 @@ class Base:
 
     def cosines(self, vector: Vectors, keys: Keys) -> tuple[Keys, Vectors]:
         """Those of the keys that count, and their cosines."""
+        found, vectors = self.vectors(keys)
+        return found, vectors @ vector
+
+    def vectors(self, keys: Keys) -> tuple[Keys, Vectors]:
+        """Those of the keys that count, and their vectors, shape (keys, dimension)."""
         rows = self._rows_of(keys)
-        return self.keys[rows], self.stored.take(rows) @ vector
+        return self.keys[rows], self.stored.take(rows)
 
     def save(self, folder: Path) -> None:
         """Write everything into a folder; a removed row stays, without its key."""

@@ -94,6 +94,11 @@ class FaissIndex:
         found, cosines = self._base.cosines(query, _array(keys))
         return dict(zip(found.tolist(), cosines.tolist(), strict=True)) | self._recent.cosines(query, keys)
 
+    def vectors(self, keys: Collection[int]) -> dict[int, Vectors]:
+        """The vectors of those of the different `keys` that are there, in no order."""
+        found, vectors = self._base.vectors(_array(keys))
+        return dict(zip(found.tolist(), vectors, strict=True)) | self._recent.vectors_of(keys)
+
     def copy(self) -> "FaissIndex":
         """The same index at this moment, for a merge or a save while this one goes on; takes milliseconds."""
         return self._like(self._base.copy(), self._recent.copy())

@@ -83,6 +83,15 @@ class PgVectorIndex:
         with self._database.read() as session:
             return TableSearch(session.connection(), self._table, vector).cosines(keys)
 
+    def vectors(self, keys: Collection[int]) -> dict[int, Vectors]:
+        """The vectors of those of the different `keys` that are there, in no order."""
+        with self._database.read() as session:
+            connection = session.connection()
+            _register(connection)
+            statement = f"SELECT key, vector FROM {self._table} WHERE key = ANY(%(keys)b::bigint[])"  # noqa: S608
+            rows = connection.exec_driver_sql(statement, {"keys": list(keys)})
+            return {key: vector.to_numpy().astype(np.float32) for key, vector in rows}
+
     def save(self, folder: Path) -> None:
         """Write a marker into an existing, empty folder: the table is what is opened again. Build the graph if due."""
         self._table.build_graph_when_large()

@@ -42,6 +42,13 @@ class VectorIndex(Protocol):
         """The cosines of those of the different `keys` that are there, in no order."""
         ...
 
+    def vectors(self, keys: Collection[int]) -> dict[int, Vectors]:
+        """The vectors, shape (dimension,), of those of the different `keys` that are there, in no order.
+
+        As exact as those that `cosines` compares with.
+        """
+        ...
+
     def save(self, folder: Path) -> None:
         """Write everything into an existing, empty folder, to be opened again without computing anything."""
         ...

@@ -65,6 +65,11 @@ class Recent:
         cosines = self._vectors[list(slots.values())] @ vector
         return dict(zip(slots, cosines.tolist(), strict=True))
 
+    def vectors_of(self, keys: Iterable[int]) -> dict[int, Vectors]:
+        """Copies of the vectors of those of the keys that are there."""
+        slots = {key: slot for key in keys if (slot := self._slot_of.get(key)) is not None}
+        return dict(zip(slots, self._vectors[list(slots.values())], strict=True))
+
     def copy(self) -> "Recent":
         """The same keys and vectors; changes of one do not show in the other."""
         other = Recent(self._vectors.shape[1])

@@ -84,6 +84,19 @@ def test_cosines_are_told_of_the_keys_that_are_there(index: VectorIndex, vectors
     assert found == pytest.approx({KEYS[0]: vectors[0] @ query, KEYS[9]: vectors[9] @ query}, abs=1e-5)
 
 
+def test_vectors_are_told_of_the_keys_that_are_there(index: VectorIndex, vectors: NDArray[np.float32]) -> None:
+    index.remove([KEYS[5]])
+    index.put([KEYS[7]], -vectors[7:8])
+    found = index.vectors([KEYS[9], KEYS[5], KEYS[7], BEYOND])
+    assert found.keys() == {KEYS[9], KEYS[7]}
+    assert np.allclose(found[KEYS[9]], vectors[9], atol=1e-6)
+    assert np.allclose(found[KEYS[7]], -vectors[7], atol=1e-6)
+
+
+def test_an_empty_index_tells_no_vectors(empty: VectorIndex) -> None:
+    assert empty.vectors([1, 2]) == {}
+
+
 def test_an_empty_index_tells_no_cosines(empty: VectorIndex) -> None:
     assert empty.cosines(_random(1, seed=2)[0], [1, 2]) == {}
 
