@@ -1,14 +1,18 @@
 """The commands, and what an expected error looks like on the terminal."""
 
 import sys
+from contextlib import suppress
 
 import typer
+from pydantic import ValidationError
 from rich.markup import escape
 
 from nlp_service import __version__
 from nlp_service.cli import analyze, audit, evaluation, feedback, frequent, keys, knowledge, models, search, serve
 from nlp_service.cli.console import console
 from nlp_service.errors import ServiceError
+from nlp_service.logs import configure_logs
+from nlp_service.settings import Settings
 
 app = typer.Typer(
     help="读懂客户反馈:情感、故障还是需求、以前怎么解决 · sentiment, fault or request, and how it was solved before",
@@ -35,6 +39,8 @@ def version() -> None:
 
 def main() -> None:
     """Run; an expected error is one line and exit code 1."""
+    with suppress(ValidationError):  # a command that needs the settings says what is wrong with them
+        configure_logs(Settings())
     try:
         app()
     except ServiceError as error:

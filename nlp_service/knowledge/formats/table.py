@@ -20,6 +20,24 @@ class Layout:
 
 COLUMNS = tuple(ArticleCreate.model_fields)
 ARTICLES = Layout(COLUMNS, needed=("title", "problem", "solution"))
+CHINESE_NAMES = {
+    "title": ("标题", "题目"),
+    "problem": ("问题", "问题描述", "现象"),
+    "scenario": ("场景", "适用场景", "使用场景"),
+    "solution": ("解决方案", "解决办法", "解决方法", "方案", "答案"),
+    "tags": ("标签", "关键词"),
+    "product": ("产品", "产品名称"),
+    "module": ("模块", "功能模块"),
+    "status": ("状态",),
+    "external_id": ("编号", "外部编号"),
+    "text": ("内容", "正文", "反馈内容"),
+    "customer_id": ("客户编号", "用户编号"),
+    "channel": ("渠道", "来源"),
+    "created_at": ("创建时间", "提交时间"),
+    "rating": ("评分", "星级"),
+}
+"""What columns are called in Chinese tables; a status itself is written in English."""
+_BY_CHINESE_NAME = {chinese: name for name, names in CHINESE_NAMES.items() for chinese in names}
 TAG_SEPARATORS = str.maketrans(dict.fromkeys(";\uff1b\uff0c\u3001|", ","))
 """Semicolon, comma, enumeration comma (Chinese and Latin) and bar all mean a comma."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -35,8 +53,9 @@ def trimmed(row: Sequence[str]) -> list[str]:
 
 
 def names_of(header: Sequence[str]) -> list[str]:
-    """The names of the columns, in lower case and without spaces around them."""
-    return [name.strip().lower() for name in trimmed(header)]
+    """The names of the columns, in lower case and without spaces around them; Chinese ones in English."""
+    given = [name.strip().lower() for name in trimmed(header)]
+    return [_BY_CHINESE_NAME.get(name, name) for name in given]
 
 
 def check_header(header: Sequence[str], layout: Layout = ARTICLES) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from sqlalchemy import Connection, select, text
 
 from nlp_service.knowledge.index.pgvector_search import TableSearch
-from nlp_service.knowledge.index.pgvector_table import VectorTable
+from nlp_service.knowledge.index.pgvector_table import VectorTable, register
 from nlp_service.knowledge.index.protocol import Keys, Vectors
 from nlp_service.knowledge.keys import KINDS, Kind, Mask, record_of
 from nlp_service.storage.database import Database
@@ -87,8 +87,8 @@ class PgVectorIndex:
         """The vectors of those of the different `keys` that are there, in no order."""
         with self._database.read() as session:
             connection = session.connection()
-            _register(connection)
-            statement = f"SELECT key, vector FROM {self._table} WHERE key = ANY(%(keys)b::bigint[])"  # noqa: S608
+            register(connection)
+            statement = f"SELECT key, vector FROM {self._table.name} WHERE key = ANY(%(keys)b::bigint[])"  # noqa: S608
             rows = connection.exec_driver_sql(statement, {"keys": list(keys)})
             return {key: vector.to_numpy().astype(np.float32) for key, vector in rows}
 

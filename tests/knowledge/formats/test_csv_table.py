@@ -29,6 +29,16 @@ def test_columns_may_come_in_any_order() -> None:
     assert entry.article.title == "登录失败"
 
 
+def test_columns_may_have_chinese_names() -> None:
+    (entry,) = good("a.csv", f"标题,问题,解决方案,产品,编号\n{ROW},网课平台,KB-1\n")
+    assert (entry.article.title, entry.article.product, entry.article.external_id) == ("登录失败", "网课平台", "KB-1")
+
+
+def test_one_column_under_both_names_is_doubled() -> None:
+    with pytest.raises(InvalidRecord, match="doubled title"):
+        entries("a.csv", f"标题,{HEADER}\n登录,{ROW}\n")
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["LF", "CRLF", "CR"])
 def test_any_usual_line_end_is_accepted(end: str) -> None:
     assert len(good("a.csv", end.join([f"\ufeff{HEADER}", ROW, ROW, ""]))) == 2
@@ -119,7 +129,7 @@ def test_a_row_that_is_no_csv_says_so(row: str) -> None:
     [
         ("title,problem,solution,colour", "unknown column number 4"),
         ("title,problem", "solution"),
-        ("标题,problem,solution", "unknown column number 1; missing title"),
+        ("主题,problem,solution", "unknown column number 1; missing title"),
         ("title,,problem,solution", "unknown column number 2"),
         ("", "missing"),
         ("title,title,problem,solution", "doubled title"),
