@@ -44,8 +44,10 @@ class CancelWhenGone:
 
 
 async def _gone(receive: Receive) -> Message:
-    while (message := await receive())["type"] != "http.disconnect":
-        pass
+    """Ends when the connection is closed; not at all with a server that has something else to say after the body."""
+    message = await receive()
+    if message["type"] != "http.disconnect":
+        await asyncio.Event().wait()
     return message
 
 
