@@ -70,5 +70,5 @@ image-bundles:
 
 image-runtime:
 	$(MAKE_VENV)
-	$(BIN)/pip install --no-cache-dir '.[import,postgres,tracing]'
+	$(BIN)/pip install --no-cache-dir '.[fast,import,postgres,tracing]'
 	$(BIN)/pip uninstall --yes pip setuptools

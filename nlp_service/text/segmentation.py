@@ -1,8 +1,5 @@
 """Words of a text, and its terms for lexical search: jieba's search-mode words, lower-case, without stop words.
 
-jieba's algorithm and dictionary run as compiled code (rjieba), which joins Latin words otherwise; here they are parted
-again, so that the words are those of jieba itself, seven times as fast.
-
 Traditional characters count as simplified ones (OpenCC), and words that Taiwan has for a thing (檔案, 登入) as those of
 the mainland as well. Codes stay whole, and those written differently (ORA-00060, ora 60) share a term.
 """
@@ -13,7 +10,8 @@ from functools import cache, lru_cache
 from importlib.resources import files
 
 import opencc
-import rjieba
+
+from nlp_service.text.segmenter import segmenter
 
 _TERM = re.compile(r"\w", re.UNICODE)
 _FULL_WIDTH = re.compile("[\uff01-\uff5e\u3000]")
@@ -21,9 +19,6 @@ _FULL_WIDTH = re.compile("[\uff01-\uff5e\u3000]")
 _CODE = re.compile(r"(?<![a-z0-9])(?:0x[0-9a-f]+|-?\d{3,}|[a-z]{1,10}[-_]?\d+(?:[-_.]\d+)*)(?![a-z0-9])")
 # The same codes however they are joined and filled with zeros; the groups are what counts of them.
 _SPELLED_CODE = re.compile(r"(?<![a-z0-9])([a-z]{1,10})[-_ .:]?0*(\d+)(?![a-z0-9])")
-# What jieba keeps together, where no word of its dictionary holds both: Chinese characters, and Latin words or numbers.
-_CHINESE = re.compile("([\u4e00-\u9fd5]+)")
-_LATIN = re.compile(r"([a-zA-Z0-9]+(?:\.\d+)?%?)")
 _PARTED = 1 << 16
 """Words that are remembered with their parts."""
 
@@ -41,7 +36,7 @@ def fold(text: str) -> str:
 def words(text: str) -> Iterator[tuple[str, int, int]]:
     """The words and signs of `text`, folded, each with where it starts and ends; together they are the whole text."""
     start = 0
-    for word in _cut(fold(text)):
+    for word in segmenter().cut(fold(text)):
         yield word, start, start + len(word)
         start += len(word)
 
@@ -66,26 +61,9 @@ def _half_width(text: str) -> str:
 
 def _words_of(plain: str) -> list[str]:
     stop = _stop_words()
-    return [part for word in _cut(plain) for part in _with_parts(word) if part not in stop and _TERM.search(part)]
-
-
-def _cut(plain: str) -> Iterator[str]:
-    for word in _segmenter().cut(plain):
-        if _CHINESE.fullmatch(word):
-            yield word
-        else:
-            yield from _apart(word)
-
-
-@lru_cache(_PARTED)
-def _apart(word: str) -> tuple[str, ...]:
-    """The words that jieba makes of a word with other than Chinese characters."""
-    if _segmenter().has_word(word):
-        return (word,)
-    parts: list[str] = []
-    for place, part in enumerate(_CHINESE.split(word)):
-        parts.extend([part] if place % 2 else _LATIN.split(part))
-    return tuple(filter(None, parts))
+    return [
+        part for word in segmenter().cut(plain) for part in _with_parts(word) if part not in stop and _TERM.search(part)
+    ]
 
 
 @lru_cache(_PARTED)
@@ -96,7 +74,7 @@ def _with_parts(word: str) -> tuple[str, ...]:
         for size in (2, 3)
         if len(word) > size
         for start in range(len(word) - size + 1)
-        if _segmenter().has_word(word[start : start + size])
+        if segmenter().has_word(word[start : start + size])
     )
     return (*parts, word)
 
@@ -109,11 +87,6 @@ def _to_simplified() -> opencc.OpenCC:
 @cache
 def _to_mainland() -> opencc.OpenCC:
     return opencc.OpenCC("tw2sp")
-
-
-@cache
-def _segmenter() -> rjieba.Jieba:
-    return rjieba.Jieba()
 
 
 @cache

@@ -10,6 +10,7 @@ import jieba
 import pytest
 
 from nlp_service.text.segmentation import fold, terms, words
+from nlp_service.text.segmenter import CompiledSegmenter, PlainSegmenter
 
 DATA = Path(__file__).parents[2] / "data"
 
@@ -115,6 +116,14 @@ def test_the_terms_are_the_search_words_of_jieba(peer: jieba.Tokenizer, file: Pa
     stop_words = set(files("nlp_service.text").joinpath("stop_words.txt").read_text("utf-8").split())
     expected = [word for word in peer.cut_for_search(fold(text)) if re.search(r"\w", word) and word not in stop_words]
     assert terms(text)[: len(expected)] == expected
+
+
+@pytest.mark.parametrize("text", ["人工智能设为30fps", "C++和C#", "登录 失败\n", "自定义词语组合"])
+def test_without_the_compiled_one_jieba_itself_gives_the_same(text: str) -> None:
+    plain, compiled = PlainSegmenter(), CompiledSegmenter()
+    found = list(plain.cut(text))
+    assert found == list(compiled.cut(text))
+    assert [plain.has_word(word) for word in found] == [compiled.has_word(word) for word in found]
 
 
 def test_words_are_folded() -> None:
