@@ -117,7 +117,7 @@ def test_a_sheet_with_another_header_is_one_bad_record() -> None:
 
 def test_a_workbook_without_a_right_header_is_refused() -> None:
     with pytest.raises(InvalidRecord, match="unknown column number 1"):
-        entries("a.xlsx", xlsx(("标题", "problem", "solution"), ROW))
+        entries("a.xlsx", xlsx(("主题", "problem", "solution"), ROW))
 
 
 def test_a_wrong_note_of_the_size_hides_nothing() -> None:
