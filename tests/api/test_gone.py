@@ -46,7 +46,7 @@ def port(settings: Settings, engine: Engine, batcher: Batcher) -> Iterator[int]:
     app = create_app(settings, Engine(batcher, {feedback: batcher}, engine.heads))
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None))
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()
         while not server.started:
