@@ -28,7 +28,7 @@ from nlp_service.settings import Settings
 
 KINDS = ("classify", "search", "mix")
 FRACTIONS = (0.1, 0.3, 0.5, 0.7, 0.9, 1.0, 1.5, 2.0, 3.0)
-USERS, SATURATING_USERS = 96, 16
+SATURATING_USERS, FEWEST_USERS = 16, 4
 WARM_UP = 200
 
 
@@ -73,8 +73,8 @@ def main(
 
 def _prepare(client: httpx.Client) -> None:
     client.post("/v1/knowledge/import", json={"articles": read_articles()}).raise_for_status()
-    for text in read_tickets()[:WARM_UP]:
-        client.post("/v1/classify", json={"tickets": [{"text": text}]}).raise_for_status()
+    for number, text in enumerate(read_tickets()[:WARM_UP]):
+        client.post("/v1/classify", json={"tickets": [{"text": f"{text} {number}"}]}).raise_for_status()
 
 
 def _curve(kind: str, host: str, seconds: int) -> list[Step]:
@@ -83,7 +83,8 @@ def _curve(kind: str, host: str, seconds: int) -> list[Step]:
     steps = [saturated]
     for fraction in FRACTIONS:
         console.print(f"{kind}: {fraction:g} × {saturated.accepted:.0f}/s")
-        steps.append(_step(kind, host, seconds, USERS, fraction * saturated.accepted))
+        rate = fraction * saturated.accepted
+        steps.append(_step(kind, host, seconds, max(FEWEST_USERS, round(rate)), rate))  # each about once a second
     return steps
 
 

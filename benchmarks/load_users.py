@@ -6,6 +6,7 @@ LOAD_KIND is classify, search or mix; LOAD_RATE the requests a second of one use
 import itertools
 import os
 import random
+import time
 from typing import Any
 
 from locust import FastHttpUser, constant_throughput, task
@@ -23,6 +24,11 @@ class Caller(FastHttpUser):
 
     host = os.environ["LOAD_HOST"]
     wait_time = constant_throughput(RATE) if RATE else lambda _: 0.0
+
+    def on_start(self) -> None:
+        """Users do not all begin at once."""
+        if RATE:
+            time.sleep(random.random() / RATE)
 
     @task
     def ask(self) -> None:
