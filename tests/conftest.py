@@ -76,6 +76,15 @@ def client(settings: Settings, engine: Engine) -> Iterator[TestClient]:
         yield started
 
 
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> Iterator[TestClient]:
+    """The service with the real models and a knowledge base of the module's own; tests that use it do not write."""
+    home = tmp_path_factory.mktemp("home")
+    (home / "var").mkdir()
+    with TestClient(create_app(Settings(home=home), engine)) as started:
+        yield started
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """PostgreSQL, started when the first test needs it, with a migrated database to copy."""

@@ -6,17 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import delete
 
 from nlp_service import __version__
-from nlp_service.app import create_app
 from nlp_service.inference.engine import TASKS, Engine
 from nlp_service.knowledge.article import ArticleCreate
-from nlp_service.knowledge.store import ArticleStore
 from nlp_service.settings import Settings
-from nlp_service.storage.tables import ArticleVector
-from tests.conftest import opened
-from tests.held import HeldBatcher
+from tests.held import rebuilding_service
 from tests.observability.values import label_sets, value
 
 ARTICLE = {"title": "声音卡顿", "problem": "声音卡顿", "solution": "重启"}
@@ -25,18 +20,8 @@ TICKETS = {"items": [{"kind": "ticket", "text": "导出报表一直超时"}, {"k
 
 @pytest.fixture
 def rebuilding(settings: Settings, engine: Engine) -> Iterator[TestClient]:
-    """A service that has just started, with an article whose vector is being computed."""
-    with opened(settings.resolved_database_url) as database:
-        database.migrate()
-        store = ArticleStore(database, engine.encode_passages, engine.search_model.fingerprint)
-        store.create(ArticleCreate.model_validate(ARTICLE))
-        with database.write() as session:
-            session.execute(delete(ArticleVector))
-    held = HeldBatcher(engine)
-    with TestClient(create_app(settings, engine.searching_with(held))) as started:
+    with rebuilding_service(settings, engine, ArticleCreate.model_validate(ARTICLE)) as started:
         yield started
-        held.go.set()
-    held.close()
 
 
 def _observed(client: TestClient) -> TestClient:

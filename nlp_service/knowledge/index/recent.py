@@ -61,13 +61,13 @@ class Recent:
 
     def cosines(self, vector: Vectors, keys: Iterable[int]) -> dict[int, float]:
         """The cosines of those of the keys that are there."""
-        slots = {key: slot for key in keys if (slot := self._slot_of.get(key)) is not None}
+        slots = self._slots_of(keys)
         cosines = self._vectors[list(slots.values())] @ vector
         return dict(zip(slots, cosines.tolist(), strict=True))
 
     def vectors_of(self, keys: Iterable[int]) -> dict[int, Vectors]:
         """Copies of the vectors of those of the keys that are there."""
-        slots = {key: slot for key in keys if (slot := self._slot_of.get(key)) is not None}
+        slots = self._slots_of(keys)
         return dict(zip(slots, self._vectors[list(slots.values())], strict=True))
 
     def copy(self) -> "Recent":
@@ -75,6 +75,9 @@ class Recent:
         other = Recent(self._vectors.shape[1])
         other.put(self.keys, self.vectors)
         return other
+
+    def _slots_of(self, keys: Iterable[int]) -> dict[int, int]:
+        return {key: slot for key in keys if (slot := self._slot_of.get(key)) is not None}
 
     def _make_room(self, wanted: int) -> None:
         if wanted <= len(self._keys):
