@@ -30,6 +30,11 @@ def alternatives(asked: Iterable[str]) -> list[Alternatives]:
     return [_same(term) for term in terms if term not in spelled_otherwise]
 
 
+def words_of(asked: Sequence[Alternatives]) -> float:
+    """How many words a query says; a code counts two."""
+    return sum(max((weight for _, weight in same), default=0.0) for same in asked)
+
+
 def _same(term: str) -> Alternatives:
     if _HEAVY.fullmatch(term):
         return [(term, CODE_WEIGHT)]

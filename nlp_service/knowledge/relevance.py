@@ -6,6 +6,7 @@ probability by logistic regression (Platt 1999); that makes scores of different 
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -21,24 +22,53 @@ Values = NDArray[np.float64]
 
 
 class Calibration(BaseModel):
-    """The logit of the probability: strength, its distance to the best hit of another matter, and an intercept."""
+    """The logit of the probability: what a hit reaches, its lead over the best hit of another matter, an intercept.
+
+    The lead counts `lead` + `worded_lead` · ln(1 + words of the query) times: that one word stands in a single record
+    says little, that ten of them do says much. `lexical` is for the share of the best possible BM25 score, beside what
+    the strength holds of it: the share ranks better than it tells whether anything fits (docs/decisions/0014).
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     strength: float
     lead: float
     intercept: float
+    lexical: float = 0.0
+    worded_lead: float = 0.0
 
-    def probabilities(self, strengths: Values, twins: Mask | None = None) -> Values:
-        """Of each hit, shape (hits,); ordered as the strengths are. `twins` as for `rivals`."""
-        if not len(strengths):
-            return strengths
-        order = np.argsort(-strengths, kind="stable")
-        ranked = strengths[order]
-        logits = self.strength * ranked + self.lead * (ranked - rivals(ranked, twins)) + self.intercept
-        probabilities = np.empty(len(strengths))
+    def probabilities(self, found: "Found", twins: Mask | None = None) -> Values:
+        """Of each hit, shape (hits,); ordered as what ranks them is. `twins` as for `rivals`."""
+        if not len(found.strengths):
+            return found.strengths
+        order = np.argsort(-found.ranking, kind="stable")
+        ranked = found.ranking[order]
+        leads = ranked - rivals(ranked, twins)
+        logits = self.strength * found.strengths[order] + self.intercept
+        logits += (self.lead + self.worded_lead * np.log1p(found.words)) * leads
+        if found.shares is not None:
+            logits += self.lexical * found.shares[order]
+        probabilities = np.empty(len(order))
         probabilities[order] = np.minimum.accumulate(1 / (1 + np.exp(-logits)))
         return probabilities
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What a search measured of its hits, each of shape (hits,)."""
+
+    strengths: Values
+    shares: Values | None = None
+    """Of the best possible BM25 score; None when words were not looked at."""
+    words: float = 0.0
+    """Of the query (see `nlp_service.knowledge.query.words_of`)."""
+    bonus: Values | None = None
+    """What is added to the strengths before they rank: it counts in a hit's lead, as all may have it."""
+
+    @property
+    def ranking(self) -> Values:
+        """What ranks the hits."""
+        return self.strengths if self.bonus is None else self.strengths + self.bonus
 
 
 class Relevance(BaseModel):
@@ -61,18 +91,18 @@ class Relevance(BaseModel):
         }[mode]
         return parts[0] * np.asarray(cosines, np.float64) + parts[1] * np.asarray(shares, np.float64)
 
-    def probabilities(self, mode: Mode, strengths: Values, twins: Mask | None = None) -> Values:
+    def probabilities(self, mode: Mode, found: Found, twins: Mask | None = None) -> Values:
         """That each record answers the query, shape (records,); `twins` as for `rivals`."""
         calibration: Calibration = getattr(self, f"{mode}_calibration")
-        return calibration.probabilities(strengths, twins)
+        return calibration.probabilities(found, twins)
 
 
 UNFITTED = Relevance(
     cosine=23.52,
     lexical=22.45,
-    hybrid_calibration=Calibration(strength=0.23, lead=0.789, intercept=-7.145),
+    hybrid_calibration=Calibration(strength=0.696, lead=0.0, worded_lead=0.381, lexical=-11.58, intercept=-15.682),
     dense_calibration=Calibration(strength=13.985, lead=58.72, intercept=-13.212),
-    lexical_calibration=Calibration(strength=3.685, lead=23.493, intercept=-2.933),
+    lexical_calibration=Calibration(strength=3.07, lead=0.0, worded_lead=12.399, intercept=-3.01),
 )
 """For an encoder that comes without its own: what was fitted for the one that this project ships."""
 

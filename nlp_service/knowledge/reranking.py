@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from nlp_service.inference.bundle import Reranking
 from nlp_service.inference.encoder import Vectors
 from nlp_service.inference.reranker import Reranker
-from nlp_service.knowledge.relevance import Calibration
+from nlp_service.knowledge.keys import Mask
+from nlp_service.knowledge.relevance import Calibration, Found
 from nlp_service.knowledge.search import Hit
 
 SURE = 1e-6
@@ -35,11 +36,19 @@ def reranked(hits: Sequence[Hit], scores: Vectors, reranking: Reranking) -> list
     logits = fused_logits([hit.score for hit in first])
     strengths = reranking.fused * logits + reranking.scored * scores[:, 0].astype(np.float64)
     calibration = Calibration(strength=reranking.strength, lead=reranking.lead, intercept=reranking.intercept)
-    probabilities = calibration.probabilities(strengths)
     order = np.argsort(-strengths, kind="stable")
-    ranked = [replace(first[place], score=float(probabilities[place])) for place in order]
+    ranked = [first[place] for place in order]
+    probabilities = calibration.probabilities(Found(strengths[order]), _twins(ranked))
+    ranked = [replace(hit, score=float(score)) for hit, score in zip(ranked, probabilities, strict=True)]
     least = min((hit.score for hit in ranked), default=1.0)
     return ranked + [replace(hit, score=min(hit.score, least)) for hit in rest]
+
+
+def _twins(hits: Sequence[Hit]) -> Mask:
+    """Which of the hits tell the same, shape (hits, hits)."""
+    keys = [hit.document.key for hit in hits]
+    same: Mask = np.array([[other in hit.twins for other in keys] for hit in hits], bool).reshape(len(hits), len(hits))
+    return same
 
 
 def texts_of(hits: Sequence[Hit], reranker: Reranker) -> list[str]:

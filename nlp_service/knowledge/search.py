@@ -16,8 +16,8 @@ from nlp_service.knowledge.facets import Filters
 from nlp_service.knowledge.followed import FollowedIndexes, Progress
 from nlp_service.knowledge.highlight import Highlight, highlights
 from nlp_service.knowledge.keys import Kind, Mask, record_of
-from nlp_service.knowledge.query import alternatives
-from nlp_service.knowledge.relevance import Mode, Relevance
+from nlp_service.knowledge.query import alternatives, words_of
+from nlp_service.knowledge.relevance import Found, Mode, Relevance
 from nlp_service.knowledge.sources import SOURCES
 from nlp_service.knowledge.space import VectorSpace
 from nlp_service.knowledge.store import EncodePassages
@@ -51,6 +51,17 @@ class Hit:
     document: Document
     score: float
     highlights: list[Highlight]
+    twins: frozenset[int] = frozenset()
+    """Keys of those of the first ten hits that tell the same (docs/decisions/0014)."""
+
+
+@dataclass(frozen=True)
+class _Ranked:
+    """A record before it is read: its key, its probability, and the keys of its twins."""
+
+    key: int
+    score: float
+    twins: frozenset[int]
 
 
 NO_FILTERS = Filters()
@@ -121,7 +132,7 @@ class KnowledgeSearch:
             if len(self.space.missing) > MANY_MISSING * len(self):
                 mode = "lexical"
             ranked = self._ranked(asked, vector, max(CANDIDATES, top_k), mode, filters, context)
-        chosen = [(key, score) for key, score in ranked[:top_k] if score >= min_score]
+        chosen = [one for one in ranked[:top_k] if one.score >= min_score]
         return self._hits(chosen, asked)
 
     def nearest(
@@ -138,27 +149,33 @@ class KnowledgeSearch:
 
     def _ranked(
         self, asked: Sequence[str], vector: Vector | None, depth: int, mode: Mode, filters: Filters, context: Context
-    ) -> list[tuple[int, float]]:
+    ) -> list[_Ranked]:
         """Candidates with their probabilities, the best first, equal ones by key."""
         allowed = self._indexes.text.facets.match(filters, self._default_statuses)
-        scores = self._indexes.text.lexical.scores(alternatives(asked)) if mode != "dense" else None
+        words = alternatives(asked)
+        scores = self._indexes.text.lexical.scores(words) if mode != "dense" else None
         worded = [key for key, _ in scores.best(depth, allowed)] if scores is not None else []
         cosines = self._cosines(vector, depth, allowed, worded) if mode != "lexical" and vector is not None else {}
         keys = list(dict.fromkeys([*cosines, *worded]))
         shares = [0.0] * len(keys) if scores is None else scores.shares_of(keys)
         unknown = min(cosines.values(), default=0.0)  # of a record whose vector is still to be computed
         strengths = self._relevance.strengths(mode, [cosines.get(key, unknown) for key in keys], shares)
-        strengths = strengths + self._bonus(keys, context)
-        order = np.lexsort((np.asarray(keys), -strengths))
+        bonus = self._bonus(keys, context)
+        order = np.lexsort((np.asarray(keys), -(strengths + bonus)))
         ranked = [keys[place] for place in order]
-        probabilities = self._relevance.probabilities(mode, strengths[order], self._twins(ranked[:TWINS_AMONG]))
-        return list(zip(ranked, probabilities.tolist(), strict=True))
+        found = Found(strengths[order], np.asarray(shares, np.float64)[order], words_of(words), bonus[order])
+        near = ranked[:TWINS_AMONG]
+        twins = self._twins(near)
+        probabilities = self._relevance.probabilities(mode, found, twins).tolist()
+        same = [frozenset(key for key, is_twin in zip(near, row, strict=True) if is_twin) for row in twins.tolist()]
+        same += [frozenset()] * (len(ranked) - len(near))
+        return [_Ranked(*one) for one in zip(ranked, probabilities, same, strict=True)]
 
     def _twins(self, keys: Sequence[int]) -> Mask:
         """Which of the records tell the same, shape (keys, keys); of one without a vector nobody knows."""
         vectors = self.space.index.vectors(keys)
         unknown = np.zeros(self.space.dimension, dtype=np.float32)
-        stacked = np.stack([vectors.get(key, unknown) for key in keys]) if keys else unknown[None, :0]
+        stacked = np.stack([vectors.get(key, unknown) for key in keys]) if keys else unknown[None][:0]
         same: Mask = stacked @ stacked.T >= TWIN_COSINE
         return same
 
@@ -179,10 +196,10 @@ class KnowledgeSearch:
                 bonus[place] += SAME_MODULE * (context.module is not None and facets.module == context.module)
         return bonus
 
-    def _hits(self, ranked: Sequence[tuple[int, float]], asked: Sequence[str]) -> list[Hit]:
+    def _hits(self, ranked: Sequence[_Ranked], asked: Sequence[str]) -> list[Hit]:
         wanted: dict[Kind, list[int]] = {}
-        for key, _ in ranked:
-            kind, number = record_of(key)
+        for one in ranked:
+            kind, number = record_of(one.key)
             wanted.setdefault(kind, []).append(number)
         with self._database.read() as session:
             documents = {
@@ -192,7 +209,7 @@ class KnowledgeSearch:
                 for document in source.documents(session, wanted[source.kind])
             }
         return [
-            Hit(documents[key], score, highlights(documents[key].fields, set(asked)))
-            for key, score in ranked
-            if key in documents
+            Hit(documents[one.key], one.score, highlights(documents[one.key].fields, set(asked)), one.twins)
+            for one in ranked
+            if one.key in documents
         ]

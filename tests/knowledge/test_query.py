@@ -2,7 +2,7 @@
 
 import pytest
 
-from nlp_service.knowledge.query import BARE, CODE_WEIGHT, SYNONYM_WEIGHT, alternatives
+from nlp_service.knowledge.query import BARE, CODE_WEIGHT, SYNONYM_WEIGHT, alternatives, words_of
 from nlp_service.text.segmentation import terms
 
 
@@ -45,3 +45,8 @@ def test_a_word_of_eight_letters_is_no_hexadecimal_code() -> None:
 def test_a_synonym_counts_less_than_the_word() -> None:
     (same,) = alternatives(["闪退"])
     assert {weight for _, weight in same[1:]} == {SYNONYM_WEIGHT}
+
+
+@pytest.mark.parametrize(("query", "words"), [("", 0), ("打印", 1), ("E1001 打印", 3), ("80070005", 2)])
+def test_a_query_says_so_many_words(query: str, words: float) -> None:
+    assert words_of(alternatives(terms(query))) == words

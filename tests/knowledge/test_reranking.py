@@ -1,5 +1,6 @@
 """The first hits ranked again: weights, probabilities, and those further down."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -66,6 +67,14 @@ def test_no_hit_is_likelier_than_one_before_it(hits: list[Hit]) -> None:
 
 def test_equal_hits_keep_their_order(hits: list[Hit]) -> None:
     assert [number for number, _ in _ranked(hits, [1, 1, 1, 1])] == [0, 1, 2, 3]
+
+
+def test_what_is_stored_twice_answers_no_worse(hits: list[Hit]) -> None:
+    leading = ALONE.model_copy(update={"lead": 1.0})
+    keys = frozenset(hit.document.key for hit in hits[:2])
+    twins = [replace(hit, twins=keys) for hit in hits[:2]]
+    alone = dict(_ranked([hits[0], hits[2]], [2, 0], leading))[0]
+    assert dict(_ranked([*twins, hits[2]], [2, 2, 0], leading)) == {0: alone, 1: alone, 2: pytest.approx(0.119)}
 
 
 def test_a_search_that_was_sure_stays_finite() -> None:

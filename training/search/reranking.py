@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from nlp_service.inference.bundle import Reranking
 from nlp_service.inference.encoder import Encoder, Vectors
 from nlp_service.inference.pairs import pair
-from nlp_service.knowledge.relevance import Relevance, relevance_of
+from nlp_service.knowledge.relevance import Found, Relevance, relevance_of
 from nlp_service.knowledge.reranking import fused_logits
 from training.search.pairs import Query, SearchData, passage_of, searched_text
-from training.search.relevance import Values, fit_calibration, fit_weights, measured
+from training.search.relevance import Measured, Values, fit_calibration, fit_weights, measured
 
 TOP = 20
 """So many hits of each query are scored."""
@@ -73,11 +73,12 @@ def candidates(data: SearchData, queries: Sequence[Query], encoder: Encoder, top
     first = np.argsort(-strengths, axis=1, kind="stable")[:, :top]
     told = [f"{passage_of(article)}\n{article.solution}" for article in articles]
     right = first == found.answer[:, None]
+    own = np.arange(len(keys)) == found.answer[:, None]
     return Candidates(
         queries=[query.query for query in queries],
         passages=[[told[place] for place in row] for row in first],
-        logits=_logits(relevance, strengths, first),
-        lacking=_logits(relevance, np.where(np.arange(len(keys)) == found.answer[:, None], -np.inf, strengths), first),
+        logits=_logits(relevance, found, strengths, first),
+        lacking=_logits(relevance, found, np.where(own, -np.inf, strengths), first),
         answer=np.where(right.any(axis=1), right.argmax(axis=1), -1),
     )
 
@@ -101,7 +102,13 @@ def fit_reranking(found: Candidates, score: Score) -> Fitted:
         [*found.answer.tolist(), *[-1] * int(known.sum())],
     )
     return Fitted(
-        reranking=Reranking(fused=fused, scored=scored, **calibration.model_dump()),
+        reranking=Reranking(
+            fused=fused,
+            scored=scored,
+            strength=calibration.strength,
+            lead=calibration.lead,
+            intercept=calibration.intercept,
+        ),
         queries=len(found.queries),
         before=float((found.answer == 0).mean()),
         after=float((strengths.argmax(axis=1) == found.answer).mean()),
@@ -109,7 +116,8 @@ def fit_reranking(found: Candidates, score: Score) -> Fitted:
     )
 
 
-def _logits(relevance: Relevance, strengths: Values, first: NDArray[np.int64]) -> Values:
+def _logits(relevance: Relevance, data: Measured, strengths: Values, first: NDArray[np.int64]) -> Values:
     """Of the probabilities of the records at the places in `first`, shape (queries, hits)."""
-    rows = zip(strengths, first, strict=True)
-    return fused_logits(np.array([relevance.probabilities("hybrid", row)[places] for row, places in rows]))
+    rows = zip(strengths, data.shares, data.words.tolist(), strict=True)
+    probabilities = [relevance.probabilities("hybrid", Found(row, shares, words)) for row, shares, words in rows]
+    return fused_logits(np.take_along_axis(np.array(probabilities), first, axis=1))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nlp_service.knowledge.relevance import MODES, Mode, Relevance
+from nlp_service.knowledge.relevance import MODES, Found, Mode, Relevance
 from training.search.relevance import Measured, fit_relevance, measured
 
 QUERIES, ARTICLES = 300, 40
@@ -16,7 +16,7 @@ def drawn(seed: int) -> Measured:
     own = np.arange(ARTICLES) == answer[:, None]
     cosines = 0.65 + 0.05 * generator.standard_normal((QUERIES, ARTICLES)) + 0.08 * own
     shares = np.clip(0.1 + 0.08 * generator.standard_normal((QUERIES, ARTICLES)) + 0.3 * own, 0, 1)
-    return Measured(cosines, shares, answer)
+    return Measured(cosines, shares, np.full(QUERIES, 6.0), answer)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def test_probabilities_of_the_first_hits_are_right_on_the_whole(fitted: Relevanc
         here = np.ones(ARTICLES, bool)
         here[own] = number % 2 == 0
         strengths = fitted.strengths(mode, cosines[here].tolist(), shares[here].tolist())
-        probable.append(fitted.probabilities(mode, strengths).max())
+        probable.append(fitted.probabilities(mode, Found(strengths, shares[here], 6.0)).max())
         right.append(bool(here[own] and np.flatnonzero(here)[strengths.argmax()] == own))
     assert np.mean(probable) == pytest.approx(np.mean(right), abs=0.08)
     assert np.mean([p for p, r in zip(probable, right, strict=True) if r]) > np.mean(
@@ -63,3 +63,13 @@ def test_articles_are_measured_as_the_service_does() -> None:
     )
     assert found.cosines == pytest.approx(np.array([[0.8, 0.0]]))
     assert found.shares[0, 0] > found.shares[0, 1] == 0
+    assert found.words.tolist() == [1]
+
+
+def test_a_lead_counts_by_the_words_where_words_are_looked_at(fitted: Relevance) -> None:
+    calibrations = (fitted.hybrid_calibration, fitted.lexical_calibration, fitted.dense_calibration)
+    assert [(one.lead > 0, one.worded_lead > 0) for one in calibrations] == [
+        (False, True),
+        (False, True),
+        (True, False),
+    ]
