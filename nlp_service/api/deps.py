@@ -109,7 +109,8 @@ def _duplicates(request: Request, search: SearchDep) -> Duplicates:
 
 
 def _frequent(request: Request, search: SearchDep, engine: EngineDep) -> FrequentProblems:
-    return FrequentProblems(request.app.state.database, search, lambda text: engine.encode_query(text).result())
+    labels = engine.heads["classify"].bundle.labels
+    return FrequentProblems(request.app.state.database, search, lambda text: engine.encode_query(text).result(), labels)
 
 
 def _drafts(request: Request, store: StoreDep) -> TicketDrafts:

@@ -1,9 +1,20 @@
 """Fields that several requests and answers share."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    StringConstraints,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from nlp_service.errors import InvalidText
 from nlp_service.knowledge.article import Person
@@ -19,6 +30,27 @@ class Request(BaseModel):
     """Base of request bodies: unknown fields are refused, and types are not guessed."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class RequestWithDefaults(Request):
+    """A request body in which null says the same as leaving a field out, for every field that has a default."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        optional = {name for name, field in cls.model_fields.items() if not field.is_required()}
+        return {name: value for name, value in given.items() if value is not None or name not in optional}
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = handler.resolve_ref_schema(handler(core))
+        for name, field in schema["properties"].items():
+            if "default" in field:
+                said = {key: field.pop(key) for key in ("title", "description", "default") if key in field}
+                schema["properties"][name] = {"anyOf": [dict(field), {"type": "null"}], **said}
+        return schema
 
 
 def _check(text: str) -> str:

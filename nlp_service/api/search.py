@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from nlp_service.api.deps import PROBLEMS, EngineDep, SearchDep
-from nlp_service.api.fields import ONE_OR_MORE, Probability, Request, Text
+from nlp_service.api.fields import ONE_OR_MORE, Probability, Request, RequestWithDefaults, Text
 from nlp_service.api.reranking import ranked_again, reranker_for
 from nlp_service.feedback.moment import Moment
 from nlp_service.inference.encoder import normalise
@@ -65,7 +65,7 @@ class SearchFilters(Request):
         return self
 
 
-class SearchRequest(Request):
+class SearchRequest(RequestWithDefaults):
     """A question in the user's words."""
 
     query: Text

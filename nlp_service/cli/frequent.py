@@ -36,7 +36,8 @@ def frequent_problems(
         open_knowledge(settings, engine) as knowledge,
         closing(Database(settings.resolved_database_url)) as database,
     ):
-        finder = FrequentProblems(database, knowledge.search, lambda text: engine.encode_query(text).result())
+        labels = engine.heads["classify"].bundle.labels
+        finder = FrequentProblems(database, knowledge.search, lambda text: engine.encode_query(text).result(), labels)
         found = finder.top(since=begin, until=end, product=product, labels=label or (), limit=limit)
     _print(found)
 

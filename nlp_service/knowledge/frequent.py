@@ -1,7 +1,7 @@
 """The most frequent problems of a period, each with the article that answers it best, or the lack of one."""
 
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -112,12 +112,18 @@ class FrequentProblems:
     """Groups the tickets of a period, and looks each group up in the knowledge base."""
 
     def __init__(
-        self, database: Database, search: KnowledgeSearch, encode_query: EncodeQuery, clock: Clock = utc_now
+        self,
+        database: Database,
+        search: KnowledgeSearch,
+        encode_query: EncodeQuery,
+        labels: Sequence[str],
+        clock: Clock = utc_now,
     ) -> None:
-        """`encode_query` gives the vector of a text, shape (1, dimension), normalised or not."""
+        """`encode_query` gives the vector of a text, shape (1, dimension), normalised or not; `labels` serve now."""
         self._database = database
         self._search = search
         self._encode_query = encode_query
+        self._labels = labels
         self._clock = clock
 
     def top(
@@ -131,8 +137,10 @@ class FrequentProblems:
     ) -> Frequent:
         """The largest groups of two tickets or more; without `labels` of every ticket but those without content.
 
-        Raises InvalidText for an empty period, and for one of too many tickets; and Overloaded.
+        Raises InvalidText for an empty period, for one of too many tickets, and for a label that neither the model nor
+        any ticket has; and Overloaded.
         """
+        self._check(labels)
         period = period_of(since, until, self._clock())
         self._search.follow()
         tickets = self._tickets(period, product, labels)
@@ -144,6 +152,19 @@ class FrequentProblems:
         total = int(tickets.current.sum())
         problems = [self._problem(tickets, group, now, total) for group, now in frequent[:limit]]
         return Frequent(period, total, problems)
+
+    def _check(self, labels: Collection[str]) -> None:
+        unknown = sorted(set(labels) - set(self._labels))
+        if not unknown:
+            return
+        with self._database.read() as session:
+            stored = set(session.scalars(select(Feedback.label).where(Feedback.kind == "ticket").distinct()))
+        if unknown := [label for label in unknown if label not in stored]:
+            allowed = ", ".join([*self._labels, *sorted(stored - set(self._labels))])
+            raise InvalidText(
+                f"没有类别 · no such label: {', '.join(unknown)}; 可用 · use: {allowed}",
+                field="label",
+            )
 
     def _problem(self, tickets: _Tickets, group: Numbers, now: Numbers, total: int) -> Problem:
         vectors = tickets.points.vectors[now]

@@ -51,8 +51,14 @@ def terms(text: str) -> list[str]:
         found += [word for word in _words_of(mainland) if word not in known]
     known = set(found)
     codes = [code for code in _CODE.findall(plain) if code not in known]
-    spelled = (letters + digits for letters, digits in _SPELLED_CODE.findall(plain))
+    spelled = (code for code, _, _ in spelled_codes(plain))
     return [*found, *codes, *(code for code in spelled if code not in known and code not in codes)]
+
+
+def spelled_codes(plain: str) -> Iterator[tuple[str, int, int]]:
+    """The codes of a folded text in their common spelling (ORA-00060 is ora60), each with where it starts and ends."""
+    for match in _SPELLED_CODE.finditer(plain):
+        yield match[1] + match[2], match.start(), match.end()
 
 
 def _half_width(text: str) -> str:

@@ -78,8 +78,15 @@ def test_product_and_labels_narrow_it(client: TestClient, query: dict[str, str |
         ({"limit": "101"}, "query.limit"),
         ({"product": ""}, "query.product"),
         ({"label": ["fault"] * 11}, "query.label"),
+        ({"label": ["fault", "foo"]}, "query.label"),
         ({"page": "1"}, "query.page"),
     ],
 )
 def test_a_wrong_parameter_is_named(service: TestClient, query: dict[str, str | list[str]], field: str) -> None:
     assert fields_of(problem_of(service.get(FREQUENT, params=query), 422)) == {field}
+
+
+def test_an_unknown_label_is_named_with_those_that_there_are(service: TestClient) -> None:
+    refused = problem_of(service.get(FREQUENT, params={"label": "foo"}), 422)
+    assert "foo" in str(refused["errors"])
+    assert "fault, feature_request, question, other" in str(refused["errors"])

@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 from nlp_service.app import create_app
 from nlp_service.inference.engine import Engine
 from nlp_service.settings import Settings
+from tests.api.expectations import fields_of, problem_of
 
 MODES = ("hybrid", "dense", "lexical")
 ARTICLES: list[dict[str, Any]] = [
@@ -105,6 +106,17 @@ def test_a_hit_is_of_kind_article(library: TestClient) -> None:
 def test_a_hit_leads_to_the_article(library: TestClient) -> None:
     hit = _hits(library, "网课声音卡顿")[0]
     assert library.get(f"/v1/knowledge/{hit['id']}").json()["title"] == SOUND
+
+
+@pytest.mark.parametrize("field", ["filters", "top_k", "mode", "min_score", "product", "module", "rerank", "explain"])
+def test_null_says_the_same_as_leaving_a_field_out(library: TestClient, field: str) -> None:
+    plain, null = (library.post("/v1/search", json={"query": "发票", **more}) for more in ({}, {field: None}))
+    assert null.status_code == 200, null.text
+    assert null.json()["hits"] == plain.json()["hits"]
+
+
+def test_null_is_no_query(library: TestClient) -> None:
+    assert fields_of(problem_of(library.post("/v1/search", json={"query": None}), 422)) == {"query"}
 
 
 def test_the_time_taken_is_said(library: TestClient) -> None:

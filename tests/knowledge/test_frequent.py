@@ -51,7 +51,7 @@ def problems(database: Database, engine: Engine, encoder: RecordingEncoder, cloc
     def encode(text: str) -> NDArray[np.float32]:
         return engine.encode_query(text).result()
 
-    return FrequentProblems(database, search, encode, clock)
+    return FrequentProblems(database, search, encode, engine.heads["classify"].bundle.labels, clock)
 
 
 def test_the_largest_group_comes_first_with_its_share(take: Take, problems: FrequentProblems) -> None:

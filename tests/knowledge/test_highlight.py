@@ -3,6 +3,7 @@
 import pytest
 
 from nlp_service.knowledge.highlight import MAX_CHARACTERS, Highlight, highlights
+from nlp_service.text.segmentation import terms
 
 
 def _marked(highlight: Highlight) -> list[str]:
@@ -84,3 +85,23 @@ def test_no_more_than_the_limit_is_returned() -> None:
 @pytest.mark.parametrize("terms", [[], ["发票"]])
 def test_a_text_without_the_terms_has_no_highlight(terms: list[str]) -> None:
     assert highlights({"title": "登录失败", "scenario": ""}, terms) == []
+
+
+@pytest.mark.parametrize(
+    ("query", "written"),
+    [
+        ("qx7781", "QX-7781"),
+        ("QX-7781", "qx7781"),
+        ("qx 7781", "ＱＸ－７７８１"),
+        ("ora60", "ORA-00060"),
+        ("0X80070005", "0x80070005"),
+        ("80070005", "0x80070005"),
+    ],
+)
+def test_a_code_is_marked_however_it_is_spelled(query: str, written: str) -> None:
+    (found,) = highlights({"problem": f"昨天还好。今天报错 {written} 无法继续。"}, set(terms(query)))
+    assert "".join(_marked(found)) in (written, written.removeprefix("0x"))
+
+
+def test_a_code_that_the_query_does_not_name_is_not_marked() -> None:
+    assert highlights({"problem": "报错 QX-7782"}, set(terms("qx7781"))) == []
