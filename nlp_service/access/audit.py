@@ -83,8 +83,11 @@ class AuditTrail:
         Raises NotRecorded.
         """
         entry.status = status
-        with self._database.write():  # an empty transaction, to which the row is added as to any other
-            pass
+        try:
+            with self._database.write():  # an empty transaction, to which the row is added as to any other
+                pass
+        except SQLAlchemyError as error:
+            raise NotRecorded(type(error).__name__) from error
 
 
 def _add_row(session: Session) -> None:

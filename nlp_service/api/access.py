@@ -1,5 +1,6 @@
 """Who may call: decided by the headers and the address alone, before anything of the body is read."""
 
+import sqlite3
 from collections.abc import Collection, Mapping
 
 import anyio.to_thread
@@ -83,12 +84,12 @@ class Access:
             return (ANYBODY if refusal is None else problem(403, refusal)), {}
         try:
             key = await self._find(gate, credential)
-        except SQLAlchemyError as error:
-            log.error("keys not read", error=class_name(error))
+            if key is None:
+                return _unauthorised(credential), {}
+            allowance = gate.allowance(key)
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            log.error("keys not checked", error=class_name(error))
             return problem(503, UNREAD, headers={"Retry-After": "2"}), {}
-        if key is None:
-            return _unauthorised(credential), {}
-        allowance = gate.allowance(key)
         if allowance.retry_after is None:
             return caller_of(key), allowance.headers
         scope[REFUSAL] = "rate"

@@ -6,8 +6,11 @@ from collections.abc import Iterable
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from nlp_service.api.gone import CLIENT_CLOSED_REQUEST
 from nlp_service.api.problems import problem
 from nlp_service.observability.requests import observe_request
 from nlp_service.tracebacks import class_name
@@ -15,6 +18,7 @@ from nlp_service.tracebacks import class_name
 log = structlog.get_logger()
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 JSON, FORM = "application/json", "multipart/form-data"
+PLAIN = "identity"
 
 
 class RequestContext:
@@ -65,11 +69,19 @@ class BodyLimits:
             return
         headers = Headers(scope=scope)
         allowed = {JSON, FORM} if scope["path"] in self._uploads else {JSON}
+        if headers.get("content-encoding", PLAIN).strip().lower() != PLAIN:
+            detail = "请求体不得压缩 · the body must not be compressed: no Content-Encoding"
+            await problem(415, detail, headers={"Accept-Encoding": PLAIN})(scope, receive, send)
+            return
         length = headers.get("content-length", "")
         if length.isdigit() and int(length) > self._max_bytes:
             await self._too_large()(scope, receive, send)
             return
-        body = await self._read(receive)
+        try:
+            body = await self._read(receive)
+        except ClientDisconnect:  # half of a request must not be taken for a whole one
+            await Response(status_code=CLIENT_CLOSED_REQUEST)(scope, receive, send)
+            return
         if body is None:
             await self._too_large()(scope, receive, send)
             return
@@ -89,7 +101,7 @@ class BodyLimits:
         while True:
             message = await receive()
             if message["type"] != "http.request":
-                return b""
+                raise ClientDisconnect
             chunk = message.get("body", b"")
             size += len(chunk)
             if size > self._max_bytes:

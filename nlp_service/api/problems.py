@@ -10,13 +10,14 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import OperationalError, TimeoutError  # noqa: A004 - the pool has no other name for it
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError, TimeoutError  # noqa: A004 - the pool has no other name for it
 from starlette.exceptions import HTTPException
 
 from nlp_service.errors import Conflict, Forbidden, InvalidText, NotFound, NotRecorded, Overloaded
 from nlp_service.observability.database import POOL_EXHAUSTED
 from nlp_service.observability.metrics import DATABASE_ERRORS
 from nlp_service.observability.requests import REFUSAL
+from nlp_service.storage.faults import Fault, fault_of
 from nlp_service.wording import message_of, printable
 
 MEDIA_TYPE = "application/problem+json"
@@ -29,11 +30,13 @@ TITLES = {
     403: "不允许 · forbidden",
     404: "未找到 · not found",
     405: "方法不允许 · method not allowed",
+    408: "请求超时 · request timeout",
     409: "冲突 · conflict",
     413: "请求体过大 · request body too large",
     415: "内容类型不支持 · unsupported content type",
     422: "请求内容不合规 · invalid request",
     429: "请求过多 · too many requests",
+    431: "请求头过大 · request headers too large",
     500: "服务内部错误 · internal error",
     503: "暂不可用 · not available now",
 }
@@ -58,6 +61,11 @@ def problem(
     return JSONResponse(content, status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
 
 
+def faulty(fault: Fault) -> JSONResponse:
+    """The answer while something is wrong with the database."""
+    return problem(503, fault.message, headers={"Retry-After": str(fault.retry_after)})
+
+
 def install(app: FastAPI) -> None:
     """Translate every exception that a request can raise."""
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -68,8 +76,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Conflict, lambda _, error: problem(409, str(error)))
     app.add_exception_handler(Overloaded, _overloaded)
     app.add_exception_handler(NotRecorded, _not_recorded)
-    app.add_exception_handler(OperationalError, _busy)
-    app.add_exception_handler(TimeoutError, _busy)
+    app.add_exception_handler(DBAPIError, _database)
+    app.add_exception_handler(TimeoutError, _database)
 
 
 def describe(error: Mapping[str, Any]) -> dict[str, str]:
@@ -98,11 +106,15 @@ async def _http(_: Request, error: Exception) -> JSONResponse:
     return problem(error.status_code, str(error.detail), headers=error.headers)
 
 
-async def _busy(_: Request, error: Exception) -> JSONResponse:
-    log.warning("database busy", error=type(error).__name__)
+async def _database(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, SQLAlchemyError)  # noqa: S101
     if isinstance(error, TimeoutError):
         DATABASE_ERRORS.labels(POOL_EXHAUSTED).inc()
-    return problem(503, "数据库繁忙,请稍后再试 · the database is busy, try again", headers={"Retry-After": "2"})
+    fault = fault_of(error)
+    if fault is None:
+        raise error
+    log.warning("database", fault=fault.name, error=type(error).__name__)
+    return faulty(fault)
 
 
 async def _not_recorded(_: Request, error: Exception) -> JSONResponse:

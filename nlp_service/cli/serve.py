@@ -24,6 +24,8 @@ from nlp_service.storage.database import Database
 WAIT_SECONDS = 120
 HEALTH_SECONDS = 30
 """A worker that loads models on busy cores may not answer for some seconds: that is no reason to kill it."""
+GRACE_SECONDS = 60
+"""What was accepted is finished first when the service is stopped; no request waits over 30 seconds for an encoder."""
 
 
 def serve(
@@ -41,6 +43,7 @@ def serve(
     _check_port_is_free(settings)
     check_bundles(settings.bundles_dir)
     _check_access(settings)
+    _allow_connections()
     threading.Thread(target=_announce, args=(settings,), daemon=True).start()
     with tempfile.TemporaryDirectory(prefix="nlp-shared-") as folder:
         if settings.workers > 1:
@@ -54,6 +57,8 @@ def serve(
             host=settings.host,
             port=settings.port,
             workers=settings.workers,
+            http="nlp_service.api.protocol:BoundedHttp",
+            timeout_graceful_shutdown=GRACE_SECONDS,
             timeout_worker_healthcheck=HEALTH_SECONDS,
             log_config=None,
             log_level="warning",
@@ -70,6 +75,16 @@ def _check_access(settings: Settings) -> None:
     with closing(Database(settings.resolved_database_url)) as database:
         database.migrate()
         check_access(settings, database)
+
+
+def _allow_connections() -> None:
+    """As many open files as may be had without rights: shells give 1,024, and every connection is one."""
+    try:
+        import resource  # not on Windows
+    except ImportError:
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _check_port_is_free(settings: Settings) -> None:

@@ -1,23 +1,20 @@
 """Nothing is computed for callers that have gone."""
 
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-import uvicorn
 from fastapi.testclient import TestClient
 
 from nlp_service.app import create_app
 from nlp_service.inference.batching import Batcher
 from nlp_service.inference.engine import Engine
 from nlp_service.settings import Settings
+from tests.api.listening import PATIENCE, listening
 from tests.gate import Gate
 
-PATIENCE = 30.0
-"""Seconds."""
 BODIES = {
     "/v1/classify": '{"tickets": [{"text": "调用方走了"}]}',
     "/v1/sentiment": '{"texts": ["调用方走了"]}',
@@ -44,16 +41,8 @@ def port(settings: Settings, engine: Engine, batcher: Batcher) -> Iterator[int]:
     """Where a server listens whose search and heads wait for the gate."""
     feedback = engine.heads["classify"].bundle.encoder.fingerprint
     app = create_app(settings, Engine(batcher, {feedback: batcher}, engine.heads))
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None))
-        thread = threading.Thread(target=server.run, args=([listening],))
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        yield int(listening.getsockname()[1])
-        server.should_exit = True
-        thread.join(PATIENCE)
+    with listening(app) as (_, started):
+        yield started
 
 
 @contextmanager

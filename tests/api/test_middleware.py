@@ -1,6 +1,7 @@
 """Limits around every body: its size, its content type."""
 
 import asyncio
+import gzip
 import json
 from collections.abc import Iterator
 
@@ -58,16 +59,48 @@ def test_a_patch_over_the_limit_is_refused(service: TestClient) -> None:
     problem_of(service.patch("/v1/knowledge/1", content=_body(LIMIT + 1), headers=JSON), 413)
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "Deflate", "br", "gzip, gzip"])
+def test_a_compressed_body_is_refused_and_not_unpacked(service: TestClient, encoding: str) -> None:
+    bomb = gzip.compress(_body(LIMIT))
+    response = service.post("/v1/sentiment", content=bomb, headers={**JSON, "Content-Encoding": encoding})
+    assert "Content-Encoding" in problem_of(response, 415)["detail"]
+    assert response.headers["Accept-Encoding"] == "identity"
+
+
+def test_a_body_that_says_it_is_not_compressed_is_read(service: TestClient) -> None:
+    headers = {**JSON, "Content-Encoding": "identity"}
+    assert service.post("/v1/sentiment", content=_body(100), headers=headers).status_code == 200
+
+
 def test_reading_stops_at_the_limit() -> None:
     read: list[int] = []
-    sent: list[Message] = []
-
-    async def unreachable(_: Scope, __: Receive, ___: Send) -> None:
-        raise AssertionError("the application must not see the body")
 
     async def receive() -> Message:
         read.append(10)
         return {"type": "http.request", "body": b"x" * 10, "more_body": True}
+
+    assert _status_without_the_application(receive, limit=35) == 413
+    assert sum(read) == 40
+
+
+def test_half_a_body_is_not_taken_for_a_whole_one() -> None:
+    messages: list[Message] = [
+        {"type": "http.request", "body": b"{", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+
+    async def receive() -> Message:
+        return messages.pop(0)
+
+    assert _status_without_the_application(receive, limit=35) == 499
+
+
+def _status_without_the_application(receive: Receive, limit: int) -> int:
+    """What a request is answered that the application must not see."""
+    sent: list[Message] = []
+
+    async def unreachable(_: Scope, __: Receive, ___: Send) -> None:
+        raise AssertionError("the application must not see the body")
 
     async def send(message: Message) -> None:
         sent.append(message)
@@ -78,9 +111,8 @@ def test_reading_stops_at_the_limit() -> None:
         "path": "/v1/sentiment",
         "headers": [(b"content-type", b"application/json")],
     }
-    asyncio.run(BodyLimits(unreachable, max_bytes=35, uploads=[])(scope, receive, send))
-    assert sent[0]["status"] == 413
-    assert sum(read) == 40
+    asyncio.run(BodyLimits(unreachable, max_bytes=limit, uploads=[])(scope, receive, send))
+    return int(sent[0]["status"])
 
 
 @pytest.mark.parametrize(

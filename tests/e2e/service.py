@@ -16,6 +16,15 @@ READY_SECONDS = 90
 @contextmanager
 def service(home: Path, command: Sequence[str], **environment: str) -> Iterator[httpx.Client]:
     """A client of the service once it is ready; the process is ended afterwards."""
+    with running(home, command, **environment) as (_, client):
+        yield client
+
+
+@contextmanager
+def running(
+    home: Path, command: Sequence[str], **environment: str
+) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
+    """The process of the service as well."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -24,7 +33,7 @@ def service(home: Path, command: Sequence[str], **environment: str) -> Iterator[
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
             _wait_until_ready(client, process)
-            yield client
+            yield process, client
     finally:
         process.terminate()
         process.communicate(timeout=60)

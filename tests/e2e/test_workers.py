@@ -7,7 +7,9 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from threading import Barrier, Event
 
 import httpx
 import pytest
@@ -25,7 +27,7 @@ ARTICLE = {
     "solution": "在电视的音频输出里选择电视扬声器，再重新投屏。",
 }
 QUERY = {"query": "投屏没声音", "top_k": 3}
-SEARCHES = 24
+SEARCHES, CALLERS = 24, 2
 
 
 @pytest.fixture(scope="module")
@@ -137,16 +139,57 @@ def test_metrics_count_the_requests_of_all_workers(two_workers: httpx.Client) ->
     assert _counted_searches(two_workers) == before + SEARCHES
 
 
-def test_metrics_add_up_when_a_worker_was_replaced(two_workers: httpx.Client, temporary: Path) -> None:
-    _search_on_new_connections(two_workers)
+@dataclass(frozen=True)
+class Killed:
+    """What became of the searches of some callers while a worker was killed and replaced."""
+
+    statuses: list[int]
+    """0 for a connection that broke."""
+    counted: tuple[float, float]
+    """By the metrics, before and afterwards."""
+
+
+@pytest.fixture(scope="module")
+def killed(two_workers: httpx.Client, temporary: Path) -> Killed:
+    begun, dead = Barrier(CALLERS + 1), Event()
+
+    def search(_: int) -> int:
+        try:
+            return httpx.post(f"{two_workers.base_url}/v1/search", json=QUERY, timeout=60).status_code
+        except httpx.TransportError:
+            return 0
+
+    def search_before_and_after(_: int) -> list[int]:
+        statuses = [search(0)]
+        begun.wait(READY_SECONDS)
+        while not dead.is_set():
+            statuses.append(search(0))
+        return [*statuses, *map(search, range(SEARCHES))]
+
     before = _counted_searches(two_workers)
-    killed = max(_workers(temporary))
-    os.kill(killed, signal.SIGKILL)
-    _wait_until_replaced(two_workers, temporary, killed)
-    assert (_counted_searches(two_workers), _gauge(two_workers, "nlp_workers")) == (before, 2)
+    with ThreadPoolExecutor(CALLERS) as pool:
+        callers = [pool.submit(search_before_and_after, number) for number in range(CALLERS)]
+        begun.wait(READY_SECONDS)
+        worker = max(_workers(temporary))
+        os.kill(worker, signal.SIGKILL)
+        dead.set()
+        statuses = [status for caller in callers for status in caller.result()]
+    _wait_until_replaced(two_workers, temporary, worker)
+    return Killed(statuses, (before, _counted_searches(two_workers)))
+
+
+def test_a_worker_that_is_killed_costs_no_more_than_what_it_was_doing(killed: Killed) -> None:
+    assert set(killed.statuses) <= {0, 200}
+    assert killed.statuses.count(0) <= CALLERS
+
+
+def test_metrics_add_up_when_a_worker_was_replaced(killed: Killed, two_workers: httpx.Client) -> None:
+    before, after = killed.counted
+    answered, lost = (killed.statuses.count(status) for status in (200, 0))
+    assert before + answered <= after <= before + answered + lost
     _search_on_new_connections(two_workers)
-    assert _counted_searches(two_workers) == before + SEARCHES
-    assert _gauge(two_workers, "nlp_queue_windows") == 0
+    assert _counted_searches(two_workers) == after + SEARCHES
+    assert (_gauge(two_workers, "nlp_workers"), _gauge(two_workers, "nlp_queue_windows")) == (2, 0)
 
 
 def test_a_taken_port_is_named(two_workers: httpx.Client, home: Path) -> None:

@@ -1,0 +1,147 @@
+"""HTTP/1.1 of uvicorn with limits that it lacks: how long a request may take to arrive, and an answer to be taken."""
+
+import asyncio
+import uuid
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from nlp_service.api.problems import problem
+
+TOO_SLOW = "请求未在时限内到齐 · the request did not arrive in time: {head:g} s for its head, {body:g} s for all of it"
+TOO_LARGE_HEAD = "请求行与请求头最多 {limit:,} 字节 · request line and headers may have at most {limit:,} bytes"
+MALFORMED = "不是有效的 HTTP 请求 · not a valid HTTP request"
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """One connection. A slow one costs some kilobytes for some seconds, and nobody else waits for it."""
+
+    head_seconds = 10.0
+    """From the connection, or the first byte of a further request, to the end of the headers."""
+    body_seconds = 20.0
+    """From the same moment to the end of the body, and a second more for each `body_bytes_per_second` that came."""
+    body_bytes_per_second = 10_000
+    answer_seconds = 60.0
+    """A caller that reads must take 48 KiB of a waiting answer meanwhile."""
+    max_head_bytes = 65_536
+    """Headers, or what surrounds the parts of a body; what the socket gives at once, 256 KiB, may be more."""
+
+    _deadline: asyncio.TimerHandle | None = None
+    _stalled: asyncio.TimerHandle | None = None
+    _began = 0.0
+    _body_bytes: int | None = None
+    """None until the head is complete."""
+    _bytes_beside = 0
+    """Bytes since the last part of a body, or since the request before this one."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """See asyncio.Protocol."""
+        super().connection_made(transport)
+        self._begin()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        self._end()
+        self.resume_writing()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        if self._deadline is None:
+            self._begin()
+        self._bytes_beside += len(data)
+        super().data_received(data)
+        if self._bytes_beside > self.max_head_bytes and self._deadline is not None:
+            self._refuse(431, TOO_LARGE_HEAD.format(limit=self.max_head_bytes))
+
+    def on_message_begin(self) -> None:
+        """See httptools."""
+        self._body_bytes = None
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """See httptools; fields behind a chunked body are dropped."""
+        if self._body_bytes is None:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """See httptools."""
+        self._body_bytes = 0
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """See httptools."""
+        self._body_bytes = (self._body_bytes or 0) + len(body)
+        self._bytes_beside = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """See httptools."""
+        self._end()
+        self._bytes_beside = 0
+        super().on_message_complete()
+
+    def handle_websocket_upgrade(self) -> None:
+        """Leave the connection to another protocol."""
+        self._end()
+        super().handle_websocket_upgrade()
+
+    def pause_writing(self) -> None:
+        """See asyncio.Protocol: more of an answer waits than the connection takes."""
+        super().pause_writing()
+        self._stalled = self.loop.call_later(self.answer_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """See asyncio.Protocol."""
+        if self._stalled is not None:
+            self._stalled.cancel()
+        super().resume_writing()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection without requests, also when its last answer is not taken."""
+        super().timeout_keep_alive_handler()
+        self.loop.call_later(self.answer_seconds, self.transport.abort)
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - it says less than our own
+        """Answer what is no HTTP."""
+        self._refuse(400, MALFORMED)
+
+    @property
+    def _answering(self) -> bool:
+        """Whether what was sent waits for the answer to a request before it."""
+        cycle = self.cycle
+        return bool(self.pipeline) or (cycle is not None and not cycle.more_body and not cycle.response_complete)
+
+    def _begin(self) -> None:
+        self._began = self.loop.time()
+        self._body_bytes = None
+        self._deadline = self.loop.call_later(self.head_seconds, self._expired)
+
+    def _end(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _expired(self) -> None:
+        if self._answering:
+            self._begin()
+            return
+        left = 0.0
+        if self._body_bytes is not None:
+            allowed = self.body_seconds + self._body_bytes / self.body_bytes_per_second
+            left = self._began + allowed - self.loop.time()
+        if left > 0:
+            self._deadline = self.loop.call_later(left, self._expired)
+        else:
+            self._refuse(408, TOO_SLOW.format(head=self.head_seconds, body=self.body_seconds))
+
+    def _refuse(self, status: int, detail: str) -> None:
+        """Answer, unless the request has an answer already, and close."""
+        self._end()
+        if self.transport.is_closing():
+            return
+        if self._body_bytes is None or not self.cycle.response_started:
+            answer = problem(status, detail, headers={"Connection": "close", "X-Request-ID": uuid.uuid4().hex})
+            headers = b"".join(b"%b: %b\r\n" % pair for pair in answer.raw_headers)
+            self.transport.write(STATUS_LINE[status] + headers + b"\r\n" + bytes(answer.body))
+        self.transport.close()
+        self.loop.call_later(self.answer_seconds, self.transport.abort)
