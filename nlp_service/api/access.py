@@ -74,7 +74,8 @@ class Access:
         if matched is not None:
             await self._admit(gate, admitted, matched, scope, receive, send)
         else:
-            await (_nowhere(scope["path"]) if gate.required else self._app)(scope, receive, send)
+            known = gate.required or methods_of(scope["path"])
+            await (_nowhere(scope["path"]) if known else self._app)(scope, receive, send)
 
     async def _identify(self, gate: Gate, scope: Scope) -> tuple[Caller | ASGIApp, Mapping[str, str]]:
         """Who asks, or the answer that refuses, and the headers that say how much more may be asked."""

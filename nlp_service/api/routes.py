@@ -69,15 +69,20 @@ class Matched:
 
 
 def find_rule(method: str, path: str) -> Matched | None:
-    """The rule of a request; of several that fit the first, as routes are found."""
+    """The rule of a request, if its address has this method."""
     wanted = "GET" if method == "HEAD" else method
-    for rule in RULES:
-        match = rule.pattern.match(path) if rule.method == wanted else None
-        if match is not None:
-            return Matched(rule, match.groupdict())
-    return None
+    rule = _rules_of(path).get(wanted)
+    match = rule.pattern.match(path) if rule is not None else None
+    return None if rule is None or match is None else Matched(rule, match.groupdict())
 
 
 def methods_of(path: str) -> list[str]:
     """The methods that the address has."""
-    return sorted({rule.method for rule in RULES if rule.pattern.match(path)})
+    return sorted(_rules_of(path))
+
+
+def _rules_of(path: str) -> dict[str, Rule]:
+    """By method; of several templates that fit the one with the fewest variables, so an export is no article."""
+    fitting = [rule for rule in RULES if rule.pattern.match(path)]
+    template = min((rule.path for rule in fitting), key=lambda path: path.count("{"), default="")
+    return {rule.method: rule for rule in fitting if rule.path == template}

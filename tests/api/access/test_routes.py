@@ -73,6 +73,20 @@ def test_a_key_opens_the_routes_of_its_scope_alone(
         assert str(rule.scope) in problem_of(answer, 403)["detail"]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [("PATCH", "/v1/knowledge/export", "GET"), ("GET", "/v1/knowledge/import", "POST"), ("POST", "/v1/models", "GET")],
+)
+@pytest.mark.parametrize("client", ["guarded", "service"])
+def test_a_method_that_an_address_lacks_is_named_with_those_it_has(
+    client: str, keys: dict[str, str], method: str, path: str, allowed: str, request: pytest.FixtureRequest
+) -> None:
+    started: TestClient = request.getfixturevalue(client)
+    answer = started.request(method, path, headers=bearer(keys["admin"]) if client == "guarded" else {})
+    problem_of(answer, 405)
+    assert answer.headers["Allow"] == allowed
+
+
 @every_guarded_rule
 def test_without_a_key_a_route_is_closed(guarded: TestClient, rule: Rule) -> None:
     answer = _call(guarded, rule, {})
