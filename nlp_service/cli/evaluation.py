@@ -20,9 +20,12 @@ from nlp_service.knowledge.evaluation import DEPTH, Evaluation, Question, evalua
 from nlp_service.knowledge.facets import Filters
 from nlp_service.knowledge.relevance import MODES, Mode
 from nlp_service.knowledge.reranking import rerank
+from nlp_service.knowledge.search import Vector
 from nlp_service.settings import Settings
 from nlp_service.storage.tables import STATUSES
 
+CHUNK = 64
+"""Queries that are encoded together."""
 EVERYTHING = Filters(status=frozenset(STATUSES), kind=frozenset({"article"}))
 
 
@@ -46,7 +49,10 @@ def evaluate_search(
     settings = Settings()
     with open_engine(settings) as engine, open_knowledge(settings, engine) as knowledge:
         _check_known(questions, knowledge)
-        found = {name: _measure(name, *way, questions, engine, knowledge) for name, way in _ways(mode, engine).items()}
+        ways = _ways(mode, engine)
+        worded = all(how == "lexical" for how, _ in ways.values())
+        vectors = {} if worded else _encoded(questions, engine)
+        found = {name: _measure(name, *way, questions, vectors, knowledge) for name, way in ways.items()}
     _print(found, misses)
     if report is not None:
         content = {name: asdict(one) for name, one in found.items()}
@@ -62,20 +68,32 @@ def _ways(mode: Mode | None, engine: Engine) -> dict[str, tuple[Mode, Reranker |
     return ways
 
 
+def _encoded(questions: Sequence[Question], engine: Engine) -> dict[str, Vector]:
+    """The vector of each query, normalised, of shape (dimension,)."""
+    texts = list(dict.fromkeys(question.query for question in questions))
+    vectors: dict[str, Vector] = {}
+    with progress() as bar:
+        task = bar.add_task("编码 · encoding", total=len(texts))
+        for start in range(0, len(texts), CHUNK):
+            chunk = texts[start : start + CHUNK]
+            vectors |= zip(chunk, normalise(engine.search.encode(chunk, "query")), strict=True)
+            bar.advance(task, len(chunk))
+    return vectors
+
+
 def _measure(
     name: str,
     mode: Mode,
     reranker: Reranker | None,
     questions: Sequence[Question],
-    engine: Engine,
+    vectors: Mapping[str, Vector],
     knowledge: Knowledge,
 ) -> Evaluation:
     with progress() as bar:
         task = bar.add_task(name, total=len(questions))
 
         def search(query: str) -> list[str | None]:
-            vector = None if mode == "lexical" else normalise(engine.encode_query(query).result())
-            hits = knowledge.search.search(query, vector, top_k=DEPTH, mode=mode, filters=EVERYTHING)
+            hits = knowledge.search.search(query, vectors.get(query), top_k=DEPTH, mode=mode, filters=EVERYTHING)
             if reranker:
                 hits = rerank(query, hits, reranker)
             bar.advance(task)
@@ -101,11 +119,11 @@ def _check_known(questions: Sequence[Question], knowledge: Knowledge) -> None:
 
 
 def _print(found: Mapping[str, Evaluation], misses: int) -> None:
-    figures = next(iter(found.values())).figures
-    table = Table("方式 · mode", "问题 · questions", *figures)
-    for mode, one in found.items():
-        means = [f"{mean.value:.3f} [{mean.low:.3f}, {mean.high:.3f}]" for mean in one.figures.values()]
-        table.add_row(mode, f"{one.questions:,}", *means)
+    any_of_them = next(iter(found.values()))
+    table = Table("", *found, caption=f"{any_of_them.questions:,} 个问题 · questions")
+    for figure in any_of_them.figures:
+        means = [one.figures[figure] for one in found.values()]
+        table.add_row(figure, *(f"{mean.value:.3f} ({mean.low:.3f}–{mean.high:.3f})" for mean in means))
     output.print(table)
     for mode, one in found.items():
         if not one.misses or not misses:

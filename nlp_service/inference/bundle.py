@@ -76,6 +76,8 @@ class EncoderBundle(_Strict):
     comparison: Comparison
     relevance: dict[str, Any] | None = None
     """Of a search encoder: what turns its cosines into probabilities; see nlp_service/knowledge/relevance.py."""
+    likeness: dict[str, Any] | None = None
+    """Of a search encoder: what turns cosines of tickets into probabilities; see nlp_service/knowledge/likeness.py."""
     reranking: Reranking | None = None
     """Of a cross-encoder."""
     files: dict[str, Sha256]

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from nlp_service.knowledge.facets import Filters
 from nlp_service.knowledge.keys import key_of, record_of
-from nlp_service.knowledge.likeness import UNFITTED, Likeness, log_lengths
+from nlp_service.knowledge.likeness import log_lengths
 from nlp_service.knowledge.search import KnowledgeSearch, Vector
 from nlp_service.storage.database import Database
 from nlp_service.storage.tables import Feedback, FeedbackStatus, FeedbackVector
@@ -37,10 +37,9 @@ class Duplicate:
 class Duplicates:
     """Finds tickets of the same product, or of which one has none; reviews have no duplicates."""
 
-    def __init__(self, database: Database, search: KnowledgeSearch, likeness: Likeness = UNFITTED) -> None:
+    def __init__(self, database: Database, search: KnowledgeSearch) -> None:
         self._database = database
         self._search = search
-        self._likeness = likeness
 
     def of(self, record: Feedback) -> list[Duplicate]:
         """At most five that were taken in before or after it, the best first."""
@@ -89,7 +88,7 @@ class Duplicates:
         ]
         if not found:
             return []
-        scores = self._likeness.probabilities(
+        scores = self._search.likeness.probabilities(
             np.array([cosine for _, cosine in found]),
             np.minimum(log_lengths([record.text]), log_lengths([ticket.text for ticket, _ in found])),
             np.array([ticket.label == record.label for ticket, _ in found]),

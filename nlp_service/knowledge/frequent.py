@@ -144,7 +144,8 @@ class FrequentProblems:
         period = period_of(since, until, self._clock())
         self._search.follow()
         tickets = self._tickets(period, product, labels)
-        groups = [(group, group[tickets.current[group] == 1]) for group in clusters(tickets.points)]
+        alike = clusters(tickets.points, likeness=self._search.likeness)
+        groups = [(group, group[tickets.current[group] == 1]) for group in alike]
         frequent = sorted(
             ((group, now) for group, now in groups if len(now) >= LEAST_SIZE),
             key=lambda one: (-len(one[1]), one[1][0]),

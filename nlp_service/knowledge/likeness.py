@@ -6,19 +6,23 @@ words. Shared words were tried and add nothing (docs/decisions/0015).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from nlp_service.errors import BundleError
 
 Values = NDArray[np.float64]
 LONG = 40
 """Letters and digits from which on a text counts as long: the length of longer ones says nothing more."""
 
 
-@dataclass(frozen=True)
-class Likeness:
+class Likeness(BaseModel):
     """The logit of the probability, for the vectors of one search encoder."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     cosine: float
     length: float
@@ -35,6 +39,17 @@ class Likeness:
 
 UNFITTED = Likeness(cosine=75.89, length=2.83, same_label=2.27, intercept=-77.58)
 """For an encoder that comes without its own: fitted by training/search/duplicates.py for the one that is shipped."""
+
+
+def likeness_of(fitted: dict[str, Any] | None) -> Likeness:
+    """What belongs to an encoder, from its bundle; raises BundleError when it is broken."""
+    if fitted is None:
+        return UNFITTED
+    try:
+        return Likeness.model_validate(fitted)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise BundleError(f"likeness: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
 
 def log_lengths(texts: Sequence[str]) -> Values:

@@ -16,6 +16,7 @@ from nlp_service.knowledge.facets import Filters
 from nlp_service.knowledge.followed import FollowedIndexes, Progress
 from nlp_service.knowledge.highlight import Highlight, highlights
 from nlp_service.knowledge.keys import Kind, Mask, record_of
+from nlp_service.knowledge.likeness import UNFITTED, Likeness
 from nlp_service.knowledge.query import alternatives, words_of
 from nlp_service.knowledge.relevance import Found, Mode, Relevance
 from nlp_service.knowledge.sources import SOURCES
@@ -80,12 +81,15 @@ class KnowledgeSearch:
         statuses: Sequence[str],
         relevance: Relevance,
         indexes: FollowedIndexes | None = None,
+        likeness: Likeness = UNFITTED,
     ) -> None:
         """The space of the encoder must be added to `indexes` that are given; others are made, with it."""
         self._database = database
         self.space = VectorSpace(database, encode, encoder_fingerprint, dimension)
         self._default_statuses = frozenset(statuses) | {"solved"}
         self._relevance = relevance
+        self.likeness = likeness
+        """Of tickets, by the vectors of this encoder."""
         self._indexes = indexes or FollowedIndexes(database)
         if indexes is None:
             self._indexes.add(self.space, None)

@@ -11,6 +11,7 @@ from nlp_service.knowledge.encoders import note_use
 from nlp_service.knowledge.followed import ENCODE_TOGETHER, FollowedIndexes, Progress
 from nlp_service.knowledge.index_state import IndexState, index_state
 from nlp_service.knowledge.keeper import Keeper
+from nlp_service.knowledge.likeness import likeness_of
 from nlp_service.knowledge.relevance import relevance_of
 from nlp_service.knowledge.search import KnowledgeSearch
 from nlp_service.knowledge.snapshot import Snapshots
@@ -126,6 +127,7 @@ class Searches:
             self._statuses,
             relevance_of(model.relevance),
             self._indexes,
+            likeness_of(model.likeness),
         )
 
     def _snapshots(self, space: VectorSpace) -> Snapshots:

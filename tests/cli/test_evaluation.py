@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 from typer.testing import CliRunner, Result
 
+from nlp_service.cli.console import output
 from nlp_service.cli.main import app
 from nlp_service.errors import ServiceError
 from nlp_service.inference.engine import Engine
@@ -52,6 +54,13 @@ def evaluate(*arguments: str | Path) -> Result:
 def test_every_mode_has_its_figures(questions: Path) -> None:
     printed = evaluate(questions).stdout
     assert all(name in printed for name in ("hybrid", "dense", "lexical", "recall@1", "recall@5", "MRR", "nDCG@10"))
+
+
+def test_nothing_is_cut_on_a_narrow_terminal(questions: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output, "width", 80)
+    printed = evaluate(questions).stdout
+    assert "…" not in printed
+    assert max(map(cell_len, printed.splitlines())) <= 80
 
 
 def test_a_reranker_that_serves_has_figures_of_its_own(

@@ -5,6 +5,7 @@ import pytest
 from nlp_service.feedback.store import FeedbackStore
 from nlp_service.inference.engine import Engine
 from nlp_service.knowledge.duplicates import LIMIT, THRESHOLD, Duplicates
+from nlp_service.knowledge.likeness import Likeness
 from nlp_service.knowledge.relevance import UNFITTED
 from nlp_service.knowledge.search import KnowledgeSearch
 from nlp_service.storage.database import Database
@@ -37,6 +38,16 @@ def test_the_same_told_in_other_words_is_a_duplicate(tickets: FeedbackStore, dup
     (found,) = duplicates.of(second)
     assert (found.id, found.external_id, found.status) == (first.id, "T-1", "open")
     assert THRESHOLD <= found.score <= 1
+
+
+def test_how_alike_they_must_be_belongs_to_the_encoder(
+    database: Database, engine: Engine, encoder: RecordingEncoder, tickets: FeedbackStore
+) -> None:
+    never = Likeness(cosine=0.0, length=0.0, same_label=0.0, intercept=-9.0)
+    dimension = engine.search_model.dimension
+    search = KnowledgeSearch(database, encoder, FINGERPRINT, dimension, ["published"], UNFITTED, likeness=never)
+    take(tickets, text=TEXT)
+    assert _ids(Duplicates(database, search), take(tickets, text=TEXT)) == []
 
 
 def test_another_matter_is_none(tickets: FeedbackStore, duplicates: Duplicates) -> None:

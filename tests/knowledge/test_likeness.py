@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from nlp_service.knowledge.likeness import LONG, UNFITTED, log_lengths
+from nlp_service.errors import BundleError
+from nlp_service.knowledge.likeness import LONG, UNFITTED, likeness_of, log_lengths
 
 
 def _probability(cosine: float, text: str, *, same_label: bool = True) -> float:
@@ -34,3 +35,17 @@ def test_a_wish_and_a_fault_are_less_probably_one_matter() -> None:
 )
 def test_letters_and_digits_are_counted_up_to_a_limit(text: str, letters: int) -> None:
     assert log_lengths([text]).tolist() == [pytest.approx(math.log(letters))]
+
+
+def test_what_was_fitted_for_an_encoder_is_read_from_its_bundle() -> None:
+    fitted = UNFITTED.model_copy(update={"cosine": 50.0})
+    assert likeness_of(fitted.model_dump()) == fitted
+
+
+def test_an_encoder_without_its_own_gets_that_of_the_shipped_one() -> None:
+    assert likeness_of(None) is UNFITTED
+
+
+def test_what_is_broken_is_named() -> None:
+    with pytest.raises(BundleError, match="likeness: length"):
+        likeness_of({**UNFITTED.model_dump(), "length": "long"})

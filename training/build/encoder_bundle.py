@@ -42,11 +42,11 @@ def write_encoder_bundle(
     spec = load_base_spec(models_dir)
     base = obtain_base(spec, var_dir)
     weights = read_weights(base)
-    version, quantisation, relevance = "base", spec.quantisation, None
+    version, quantisation, relevance, likeness = "base", spec.quantisation, None, None
     if source is not None:
         description = json.loads((source / "encoder.json").read_text("utf-8"))
         version, quantisation = description["version"], description["quantisation"]
-        relevance = description.get("relevance")
+        relevance, likeness = description.get("relevance"), description.get("likeness")
         weights = _merge(name, source, description, base, weights)
     transformer = load_with_weights(base, weights)
     calibration = read_texts(data_dir, "calibration")
@@ -76,6 +76,7 @@ def write_encoder_bundle(
             dimension=reference.dimension,
             precision=precision,
             relevance=relevance,
+            likeness=likeness,
             comparison=_compare(target, precision, windower, comparison_texts, prefix, full),
             files={
                 file: sha256(target / file) for file in (tokenizer, GRAPH_FILE, GRAPH_WEIGHTS_FILE, TEST_VECTORS_FILE)

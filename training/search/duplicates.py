@@ -129,7 +129,8 @@ def fit_likeness(pairs: PairTable) -> Likeness:
     model = LogisticRegression(C=1000, max_iter=10_000)
     model.fit(features / scale, pairs.same[pairs.fitted], sample_weight=weights)
     cosine, length, same_label = (round(float(value), 2) for value in model.coef_[0] / scale)
-    return Likeness(cosine, length, same_label, intercept=round(float(model.intercept_[0]), 2))
+    intercept = round(float(model.intercept_[0]), 2)
+    return Likeness(cosine=cosine, length=length, same_label=same_label, intercept=intercept)
 
 
 def agreement(pairs: PairTable, likeness: Likeness, threshold: float, tickets: int, *, fitted: bool) -> Agreement:

@@ -32,6 +32,7 @@ from training.search.duplicates import (
 from training.search.pairs import Wordings, split_of
 
 CHUNK = 64
+REPEATS_FILE = "repeats.jsonl"
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 Labels = Callable[[Sequence[str]], list[str]]
 Repeats = list[tuple[Repeat, Text, Text]]
@@ -43,8 +44,7 @@ def report(data: Path, encode: Encode, labels: Labels) -> None:
 
     Tickets keep the label that they were given; all wordings count as of one class. Raises DataError.
     """
-    tickets = _tickets(data / "tickets", encode)
-    repeats = _repeats(data / "search" / "repeats.jsonl", encode, labels)
+    tickets, repeats = read_repeats(data / "tickets", data / "search" / REPEATS_FILE, encode, labels)
     pairs = pair_table(tickets, repeats)
     likeness = fit_likeness(pairs)
     console.print(likeness)
@@ -54,6 +54,11 @@ def report(data: Path, encode: Encode, labels: Labels) -> None:
     _print_wordings([group for group in wordings if split_of(group.id) == "test"], likeness, encode)
     for fitted in (True, False):
         _print_groups(repeats, tickets, likeness, fitted=fitted)
+
+
+def read_repeats(folder: Path, file: Path, encode: Encode, labels: Labels) -> tuple[Tickets, Repeats]:
+    """The tickets in a folder by product, and those told again in a file; `encode` and `labels` as for `report`."""
+    return _tickets(folder, encode), _repeats(file, encode, labels)
 
 
 def _tickets(folder: Path, encode: Encode) -> Tickets:

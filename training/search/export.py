@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nlp_service.knowledge.likeness import Likeness
 from nlp_service.knowledge.relevance import Relevance
 from training.base.source import fingerprint, read_weights, stored_fingerprint
 from training.base.spec import BaseSpec
@@ -26,6 +27,7 @@ def export_search(
     share: float,
     data: SearchData,
     relevance: Relevance,
+    likeness: Likeness | None,
     models_dir: Path,
 ) -> dict[str, Any]:
     """Write ``encoders/search`` under `models_dir`; returns its description."""
@@ -45,6 +47,7 @@ def export_search(
         "window_tokens": WINDOW_TOKENS,
         "quantisation": config.quantisation,
         "relevance": relevance.model_dump(),
+        "likeness": likeness.model_dump() if likeness is not None else None,
         "data": {name: _fingerprint(data, name) for name in splits},
     }
     (folder / "encoder.json").write_text(json.dumps(description, indent=1) + "\n", "utf-8")

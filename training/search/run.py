@@ -10,14 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlp_service.inference.bundle import TOKENIZER_FILE
+from nlp_service.inference.encoder import normalise
 from nlp_service.inference.release import SEARCH, read_release
 from nlp_service.inference.windows import Windower
+from nlp_service.knowledge.likeness import Likeness
 from nlp_service.knowledge.relevance import Relevance
 from training.base import load_base_spec, obtain_base
 from training.base.source import read_weights
 from training.base.spec import Prefixes
 from training.build.bundles import Builder
-from training.bundled import BundledVectors
+from training.bundled import BundledModels, BundledVectors
 from training.console import console, quiet_libraries, step
 from training.encoder import TorchSession, encode, load_with_weights
 from training.export import WINDOW_TOKENS
@@ -28,6 +30,8 @@ from training.registry.comparison import COMPARISON_FILE, Comparison, TaskCompar
 from training.search.blending import Blend, best_blend, blend
 from training.search.config import SearchConfig
 from training.search.contrastive import train_search
+from training.search.duplicates import fit_likeness, pair_table
+from training.search.duplicates_report import REPEATS_FILE, read_repeats
 from training.search.export import export_search
 from training.search.figures import (
     RetrievalSet,
@@ -92,7 +96,8 @@ def run_search(config: SearchConfig, places: Places) -> Path:
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     relevance = _relevance(data, _encoder(base, chosen, spec.prefix))
-    description = export_search(config, spec, base, chosen, share, data, relevance, unfinished / "models")
+    likeness = _likeness(config, places, _encoder(base, chosen, spec.prefix))
+    description = export_search(config, spec, base, chosen, share, data, relevance, likeness, unfinished / "models")
     parts = Builder(places.models, places.data, places.var, unfinished / "bundles").build(unfinished / "models")
     (unfinished / CONFIG_FILE).write_text(config.model_dump_json(indent=1) + "\n", encoding="utf-8")
     candidate = {
@@ -269,6 +274,33 @@ def _relevance(data: SearchData, encoder: PrefixedEncoder) -> Relevance:
                 np.array([keys.index(query.external_id) for query in queries], np.int64),
                 encoder.query,
                 encoder.passage,
+            )
+        )
+
+
+def _likeness(config: SearchConfig, places: Places, encoder: PrefixedEncoder) -> Likeness | None:
+    """When a ticket repeats another, by the vectors of this encoder; None when no repeats are there to fit it on.
+
+    Raises BundleError when nothing that serves tells the class of a ticket.
+    """
+    file = config.data / REPEATS_FILE
+    if not file.is_file():
+        console.print(
+            f"[yellow]![/yellow] 缺少 {file},重复工单沿用随附编码器的概率 · missing: duplicates of tickets keep the "
+            "probabilities of the shipped encoder, which may not hold for this one"
+        )
+        return None
+    serving = read_release(places.bundles).serving
+    models = BundledModels([places.bundles], {"classify": serving["classify"]})
+
+    def labels(texts: Sequence[str]) -> list[str]:
+        known = models.heads["classify"].bundle.labels
+        return [known[place] for place in models.probabilities("classify", texts).argmax(axis=1)]
+
+    with step("校准重复工单 · calibrate the duplicates of tickets"):
+        return fit_likeness(
+            pair_table(
+                *read_repeats(places.data / "tickets", file, lambda texts: normalise(encoder.passage(texts)), labels)
             )
         )
 
