@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 
+from training.__main__ import CONFIGS
 from training.base.spec import Prefixes
+from training.console import console
 from training.places import Places
-from training.search.config import SearchConfig
+from training.search.config import load_search_config
 from training.search.run import PrefixedEncoder, _likeness
 
 
@@ -17,8 +18,10 @@ def _encode(texts: Sequence[str]) -> NDArray[np.float32]:
     return np.ones((len(texts), 2), np.float32)
 
 
-def test_without_repeats_nothing_is_fitted_and_that_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    config = SearchConfig.model_construct(data=tmp_path)
+def test_without_repeats_nothing_is_fitted_and_that_is_said(tmp_path: Path) -> None:
+    config = load_search_config(CONFIGS / "search.toml", {"data": tmp_path})
     places = Places(tmp_path / "models", tmp_path / "data", tmp_path / "var")
-    assert _likeness(config, places, PrefixedEncoder(_encode, Prefixes(query="", passage=""))) is None
-    assert "duplicates of tickets keep the probabilities" in " ".join(capsys.readouterr().err.split())
+    with console.capture() as printed:
+        fitted = _likeness(config, places, PrefixedEncoder(_encode, Prefixes(query="", passage="")))
+    assert fitted is None
+    assert "duplicates of tickets keep the probabilities" in " ".join(printed.get().split())
