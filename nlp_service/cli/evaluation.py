@@ -93,7 +93,9 @@ def _measure(
         task = bar.add_task(name, total=len(questions))
 
         def search(query: str) -> list[str | None]:
-            hits = knowledge.search.search(query, vectors.get(query), top_k=DEPTH, mode=mode, filters=EVERYTHING)
+            hits = knowledge.search.search(
+                query, vectors.get(query), top_k=DEPTH, mode=mode, filters=EVERYTHING, highlighted=False
+            )
             if reranker:
                 hits = rerank(query, hits, reranker)
             bar.advance(task)

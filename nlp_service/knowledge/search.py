@@ -122,11 +122,13 @@ class KnowledgeSearch:
         filters: Filters = NO_FILTERS,
         context: Context = NOWHERE,
         min_score: float = 0.0,
+        highlighted: bool = True,
     ) -> list[Hit]:
         """The best `top_k` records that answer with a probability of `min_score` or more; none is an answer, too.
 
         `vector` is the query's, normalised, shape (dimension,) or (1, dimension); a lexical search needs none.
-        While many records lack their vectors, every search is lexical.
+        While many records lack their vectors, every search is lexical. Highlights of a hundred hits take
+        time: who does not show them says so by `highlighted`.
         """
         if mode != "lexical" and vector is None:
             raise ValueError(f"{mode} search needs the query's vector")
@@ -137,7 +139,7 @@ class KnowledgeSearch:
                 mode = "lexical"
             ranked = self._ranked(asked, vector, max(CANDIDATES, top_k), mode, filters, context)
         chosen = [one for one in ranked[:top_k] if one.score >= min_score]
-        return self._hits(chosen, asked)
+        return self._hits(chosen, asked if highlighted else ())
 
     def nearest(
         self, vector: Vector, k: int, filters: Filters = NO_FILTERS, below: int | None = None

@@ -148,6 +148,15 @@ def test_dense_search_needs_a_vector(searcher: Searcher) -> None:
         searcher.knowledge.search("发票", None, top_k=3, mode="dense", filters=Filters())
 
 
+def test_highlights_may_be_left_out(searcher: Searcher) -> None:
+    found = [
+        searcher.knowledge.search("打印机脱机", None, top_k=1, mode="lexical", highlighted=wanted)[0]
+        for wanted in (True, False)
+    ]
+    assert [bool(hit.highlights) for hit in found] == [True, False]
+    assert found[0].score == found[1].score
+
+
 def test_first_in_both_rankings_scores_one(searcher: Searcher) -> None:
     assert dict(searcher.scores("打印机脱机无法打印"))["printer"] == pytest.approx(1.0, abs=1e-4)
 
