@@ -1,17 +1,16 @@
 """Texts from a file: CSV, JSON Lines, or one a line. A bad line is kept as a problem with its number, never dropped."""
 
 import csv
-import io
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nlp_service.errors import InvalidText, ServiceError
+from nlp_service.errors import InvalidText
+from nlp_service.feedback.layout import TEXT_COLUMNS, CsvLines, Layout, Span, line_encoding, read_layout
 from nlp_service.text.validation import check_text
-
-TEXT_COLUMNS = ("text", "content", "comment", "review", "feedback", "内容", "文本", "评论", "反馈", "描述", "正文")
 
 
 @dataclass(frozen=True)
@@ -32,10 +31,23 @@ class BadLine:
 
 
 @dataclass(frozen=True)
+class Entry:
+    """What stands in one record, and where the next one begins: its byte and its line."""
+
+    line: Line | BadLine
+    next_byte: int
+    next_line: int
+
+
+@dataclass(frozen=True)
 class _Row:
     number: int
     text: str
     record: dict[str, Any]
+
+
+_Read = tuple[_Row | BadLine, int, int]
+"""A record, and the byte and the line at which the next one begins."""
 
 
 def read_texts(file: Path, column: str | None = None) -> Iterator[Line | BadLine]:
@@ -44,34 +56,45 @@ def read_texts(file: Path, column: str | None = None) -> Iterator[Line | BadLine
     `column` names the CSV column or JSON field; by default the first of the usual names. Raises ServiceError when the
     file as a whole cannot be read.
     """
-    readers = {".csv": _csv, ".tsv": _csv, ".jsonl": _jsonl, ".ndjson": _jsonl}
-    reader = readers.get(file.suffix.lower(), _plain)
-    for row in reader(file, column):
-        if isinstance(row, BadLine):
-            yield row
-            continue
-        try:
-            yield Line(row.number, check_text(row.text.strip()), row.record)
-        except InvalidText as error:
-            yield BadLine(row.number, str(error))
+    layout = read_layout(file, column)
+    for entry in read_span(file, layout, layout.records):
+        yield entry.line
 
 
-def _plain(file: Path, _: str | None) -> Iterator[_Row | BadLine]:
-    for number, text in _lines(file):
-        if text is None:
-            yield BadLine(number, "不是有效的 UTF-8 · not valid UTF-8")
-        else:
-            yield _Row(number, text, {"text": text.strip()})
+def read_span(file: Path, layout: Layout, span: Span) -> Iterator[Entry]:
+    """The records of a span, in order; a part of a file reads as it does in the whole."""
+    read = _csv if layout.form == "csv" else _lines
+    for row, next_byte, next_line in read(file, layout, span):
+        yield Entry(row if isinstance(row, BadLine) else _checked(row), next_byte, next_line)
 
 
-def _jsonl(file: Path, column: str | None) -> Iterator[_Row | BadLine]:
-    for number, line in _lines(file):
-        if line is None:
-            yield BadLine(number, "不是有效的 UTF-8 · not valid UTF-8")
-        elif not line.strip():
-            yield _Row(number, "", {})
-        else:
-            yield _json_row(number, line, column)
+def _checked(row: _Row) -> Line | BadLine:
+    try:
+        return Line(row.number, check_text(row.text.strip()), row.record)
+    except InvalidText as error:
+        return BadLine(row.number, str(error))
+
+
+def _lines(file: Path, layout: Layout, span: Span) -> Iterator[_Read]:
+    position = span.start
+    with file.open("rb") as stream:
+        stream.seek(position)
+        number = span.line
+        while position < span.end:
+            raw = stream.readline()
+            row = _line(number, raw, layout, line_encoding(layout.encoding, position))
+            position, number = position + len(raw), number + 1
+            yield row, position, number
+
+
+def _line(number: int, raw: bytes, layout: Layout, encoding: str) -> _Row | BadLine:
+    try:
+        text = raw.decode(encoding)
+    except UnicodeDecodeError:
+        return BadLine(number, "不是有效的 UTF-8 · not valid UTF-8")
+    if layout.form == "plain":
+        return _Row(number, text, {"text": text.strip()})
+    return _json_row(number, text, layout.column) if text.strip() else _Row(number, "", {})
 
 
 def _json_row(number: int, line: str, column: str | None) -> _Row | BadLine:
@@ -90,61 +113,31 @@ def _json_row(number: int, line: str, column: str | None) -> _Row | BadLine:
     return _Row(number, text, record)
 
 
-def _csv(file: Path, column: str | None) -> Iterator[_Row | BadLine]:
-    encoding = _encoding(file)
-    # Bytes that are no text become lone surrogates, which are recognised below; the other rows stay readable.
-    text = file.read_bytes().decode(encoding, errors="surrogateescape")
-    delimiter = "\t" if file.suffix.lower() == ".tsv" else ","
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    try:
-        header = next(reader, [])
-    except csv.Error as error:
-        raise ServiceError(f"{file}: CSV 表头无法读取 · the header cannot be read: {error}") from error
-    name = column or next((name for name in TEXT_COLUMNS if name in header), header[0] if len(header) == 1 else None)
-    if name is None or name not in header:
-        columns = ", ".join(header)
-        raise ServiceError(f"{file}: 请用 --text-column 指明文本列 · name the text column; columns: {columns}")
-    while True:
-        number = reader.line_num + 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield BadLine(number, f"至第 {reader.line_num} 行 · up to line {reader.line_num}: CSV: {error}")
-            continue
-        record = dict(zip(header, cells, strict=False))
-        if not cells:
-            yield _Row(number, "", {})
-        elif len(cells) > len(header):
-            detail = f"{len(cells)} 列多于表头的 {len(header)} 列 · {len(cells)} cells, the header has {len(header)}"
-            yield BadLine(number, detail)
-        elif name not in record:
-            yield BadLine(number, f"缺少列 {name} · column {name} is missing")
-        elif any("\udc80" <= character <= "\udcff" for character in record[name]):
-            yield BadLine(number, f"不是有效的 {encoding} · not valid {encoding}")
-        else:
-            yield _Row(number, record[name], record)
-
-
-def _lines(file: Path) -> Iterator[tuple[int, str | None]]:
-    """Numbered lines; None for one that is not in the file's encoding."""
-    encoding = _encoding(file)
-    with file.open("rb") as stream:
-        for number, raw in enumerate(stream, start=1):
+def _csv(file: Path, layout: Layout, span: Span) -> Iterator[_Read]:
+    with closing(CsvLines(file, layout.encoding, span)) as lines:
+        reader = csv.reader(lines, delimiter=layout.delimiter, strict=True)
+        while True:
+            number = lines.line
             try:
-                yield number, raw.decode(encoding if number == 1 else encoding.removesuffix("-sig"))
-            except UnicodeDecodeError:
-                yield number, None
+                row = _csv_row(number, next(reader), layout)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                last = lines.line - 1
+                row = BadLine(number, f"至第 {last} 行 · up to line {last}: CSV: {error}")
+            yield row, lines.position, lines.line
 
 
-def _encoding(file: Path) -> str:
-    """UTF-8, or GB 18030 when the whole file is valid in it and not in UTF-8."""
-    content = file.read_bytes()
-    for encoding in ("utf-8-sig", "gb18030"):
-        try:
-            content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        return encoding
-    return "utf-8-sig"
+def _csv_row(number: int, cells: list[str], layout: Layout) -> _Row | BadLine:
+    record = dict(zip(layout.header, cells, strict=False))
+    name, header = str(layout.column), layout.header
+    if not cells:
+        return _Row(number, "", {})
+    if len(cells) > len(header):
+        detail = f"{len(cells)} 列多于表头的 {len(header)} 列 · {len(cells)} cells, the header has {len(header)}"
+        return BadLine(number, detail)
+    if name not in record:
+        return BadLine(number, f"缺少列 {name} · column {name} is missing")
+    if any("\udc80" <= character <= "\udcff" for character in record[name]):
+        return BadLine(number, f"不是有效的 {layout.encoding} · not valid {layout.encoding}")
+    return _Row(number, record[name], record)

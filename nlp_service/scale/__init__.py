@@ -1,0 +1,1 @@
+"""Beyond one machine: corpora by Ray Data, the service by Ray Serve."""
