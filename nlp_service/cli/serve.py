@@ -1,6 +1,7 @@
 """``nlp-service serve``."""
 
 import os
+import signal
 import socket
 import tempfile
 import threading
@@ -15,9 +16,12 @@ import uvicorn
 
 from nlp_service.access.gate import check_access
 from nlp_service.cli.console import console
+from nlp_service.cli.engines import AddressOption, EngineName, EngineOption
 from nlp_service.errors import ServiceError
 from nlp_service.inference.engine import check_bundles
 from nlp_service.logs import configure_logs
+from nlp_service.scale.cluster import ray_cluster
+from nlp_service.scale.serving import ServeOptions, served
 from nlp_service.settings import Settings
 from nlp_service.storage.database import Database
 
@@ -32,6 +36,12 @@ def serve(
     host: Annotated[str | None, typer.Option(help="监听地址 · address; default NLP_HOST or 127.0.0.1")] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="端口 · port; default NLP_PORT or 8000")] = None,
     workers: Annotated[int | None, typer.Option(min=1, max=64, help="进程数 · worker processes")] = None,
+    engine: EngineOption = EngineName.LOCAL,
+    address: AddressOption = None,
+    replicas: Annotated[int, typer.Option(min=1, max=1024, help="Ray 副本数(至少) · replicas on Ray, at least")] = 1,
+    max_replicas: Annotated[
+        int | None, typer.Option(min=1, max=1024, help="Ray 副本数(至多,按负载增减) · at most, as the load demands")
+    ] = None,
 ) -> None:
     """启动服务 · start the service."""
     given = {"host": host, "port": port, "workers": workers}
@@ -45,6 +55,23 @@ def serve(
     _check_access(settings)
     _allow_connections()
     threading.Thread(target=_announce, args=(settings,), daemon=True).start()
+    if engine is EngineName.RAY:
+        _serve_on_ray(settings, ServeOptions(replicas, max_replicas), address)
+    else:
+        _serve_here(settings)
+
+
+def _serve_on_ray(settings: Settings, options: ServeOptions, address: str | None) -> None:
+    """Serve until somebody asks it to end, then finish what was begun."""
+    ended = threading.Event()
+    with ray_cluster(address, cpus=options.most * (settings.threads or 1)) as machines:
+        for asked in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(asked, lambda *_: ended.set())
+        with served(settings, options, machines):
+            ended.wait()
+
+
+def _serve_here(settings: Settings) -> None:
     with tempfile.TemporaryDirectory(prefix="nlp-shared-") as folder:
         if settings.workers > 1:
             metrics = Path(folder, "metrics")
