@@ -18,7 +18,7 @@ _FULL_WIDTH = re.compile("[\uff01-\uff5e\u3000]")
 # Codes such as 0x80070005, E1001, ORA-01555 or HTTP 502: one term each, beside the words that they contain.
 _CODE = re.compile(r"(?<![a-z0-9])(?:0x[0-9a-f]+|-?\d{3,}|[a-z]{1,10}[-_]?\d+(?:[-_.]\d+)*)(?![a-z0-9])")
 # The same codes however they are joined and filled with zeros; the groups are what counts of them.
-_SPELLED_CODE = re.compile(r"(?<![a-z0-9])([a-z]{1,10})[-_ .:]?0*(\d+)(?![a-z0-9])")
+_SPELLED_CODE = re.compile(r"(?<![a-z0-9])([a-z]{1,10})[-_ .:]?(\d++)(?![a-z0-9])")
 _PARTED = 1 << 16
 """Words that are remembered with their parts."""
 
@@ -51,14 +51,15 @@ def terms(text: str) -> list[str]:
         found += [word for word in _words_of(mainland) if word not in known]
     known = set(found)
     codes = [code for code in _CODE.findall(plain) if code not in known]
+    known.update(codes)
     spelled = (code for code, _, _ in spelled_codes(plain))
-    return [*found, *codes, *(code for code in spelled if code not in known and code not in codes)]
+    return [*found, *codes, *(code for code in spelled if code not in known)]
 
 
 def spelled_codes(plain: str) -> Iterator[tuple[str, int, int]]:
     """The codes of a folded text in their common spelling (ORA-00060 is ora60), each with where it starts and ends."""
     for match in _SPELLED_CODE.finditer(plain):
-        yield match[1] + match[2], match.start(), match.end()
+        yield match[1] + (match[2].lstrip("0") or "0"), match.start(), match.end()
 
 
 def _half_width(text: str) -> str:
