@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from nlp_service.errors import ServiceError
 from nlp_service.feedback.analysing import check_texts
@@ -14,7 +13,7 @@ from nlp_service.scale.gathering import gather
 from nlp_service.scale.job import Job, Shard, parts_folder, shards_of, write_job
 from nlp_service.scale.models import models_of
 from nlp_service.scale.receipt import Receipt, read_receipt
-from nlp_service.scale.worker import RECEIPT, SHARD, ShardWorker
+from nlp_service.scale.worker import PROBLEM, RECEIPT, SHARD, ShardWorker
 from nlp_service.settings import Settings
 
 BLOCKS_PER_WORKER = 16
@@ -77,7 +76,6 @@ def _receipts(shards: Sequence[tuple[Shard, Job]], settings: Settings, options: 
 
 def _computed(shards: Sequence[Shard], settings: Settings, options: CorpusOptions) -> Iterator[Receipt]:
     import ray.data
-    from ray.exceptions import RayError
 
     logging.getLogger("ray.data").setLevel(logging.ERROR)  # it would write over the progress that is shown
     ray.data.DataContext.get_current().enable_progress_bars = False
@@ -93,18 +91,7 @@ def _computed(shards: Sequence[Shard], settings: Settings, options: CorpusOption
         num_cpus=threads,
         compute=ray.data.ActorPoolStrategy(min_size=1, initial_size=workers, max_size=workers),
     )
-    try:
-        for row in receipts.iter_rows():
-            yield Receipt.model_validate_json(row[RECEIPT])
-    except RayError as error:
-        raise _expected(error) from error
-
-
-def _expected(error: BaseException) -> BaseException:
-    """The error of this service that a worker met, or the one of Ray."""
-    seen: Any = error
-    while seen is not None:
-        if isinstance(seen, ServiceError):
-            return ServiceError(str(seen))
-        seen = getattr(seen, "cause", None) or seen.__cause__
-    return error
+    for row in receipts.iter_rows():
+        if row[PROBLEM]:
+            raise ServiceError(row[PROBLEM])
+        yield Receipt.model_validate_json(row[RECEIPT])

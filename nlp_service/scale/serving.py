@@ -57,6 +57,7 @@ def served(settings: Settings, options: ServeOptions, machines: int) -> Iterator
             raise ServiceError(f"副本未能启动 · the replicas did not start: {_reason() or error}") from error
         yield
     finally:
+        serve.delete(APPLICATION)  # first, while the proxies stand: replicas answer what they have begun
         serve.shutdown()  # type: ignore[no-untyped-call]
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -1,5 +1,6 @@
 """What runs in the worker processes of a corpus run."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,8 @@ from nlp_service.scale.models import models_of
 from nlp_service.scale.part import analyse_shard
 from nlp_service.settings import Settings
 
-SHARD, RECEIPT = "shard", "receipt"
-"""The columns that go in and come out; both JSON, so that nothing of ours is unpickled but this class."""
+SHARD, RECEIPT, PROBLEM = "shard", "receipt", "problem"
+"""The columns that go in and come out: JSON and a message, so that nothing of ours is unpickled but this class."""
 
 
 class ShardWorker:
@@ -24,9 +25,19 @@ class ShardWorker:
         self._jobs: dict[Path, Job] = {}
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
-        """The receipts of some shards."""
-        shards = [Shard.model_validate_json(str(text)) for text in batch[SHARD]]
-        return {RECEIPT: [self._receipt(shard) for shard in shards]}
+        """The receipt of each shard, or what keeps this machine from it, which another attempt would not mend."""
+        receipts, problems = [], []
+        for text in batch[SHARD]:
+            receipt = problem = ""
+            try:
+                receipt = self._receipt(Shard.model_validate_json(str(text)))
+            except ServiceError as error:
+                problem = str(error)
+            except OSError as error:
+                problem = f"{os.uname().nodename}: {error}"
+            receipts.append(receipt)
+            problems.append(problem)
+        return {RECEIPT: receipts, PROBLEM: problems}
 
     def _receipt(self, shard: Shard) -> str:
         job = self._jobs.get(shard.folder) or self._jobs.setdefault(shard.folder, read_job(shard.folder))
