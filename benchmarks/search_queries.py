@@ -176,11 +176,14 @@ def _asked(engine: Engine, search: KnowledgeSearch, texts: Sequence[str], mode: 
 def _search(
     engine: Engine, search: KnowledgeSearch, text: str, mode: Mode, filters: Filters | None, watch: Stopwatch
 ) -> None:
+    """As ``POST /v1/search`` does it: words are looked up while the query is encoded."""
+    pending = None if mode == "lexical" else engine.encode_query(text)
+    words = search.words(text, mode)
     vector = None
-    if mode != "lexical":
+    if pending is not None:
         with watch.time("embed"):
-            vector = normalise(engine.encode_query(text).result())
-    search.search(text, vector, top_k=TOP, mode=mode, filters=filters or Filters())
+            vector = normalise(pending.result())
+    search.search(words, vector, top_k=TOP, mode=mode, filters=filters or Filters())
 
 
 def _change(settings: Settings, folder: Path) -> Change:

@@ -164,6 +164,24 @@ def run(
     console.print(f"发布 · to let it serve: python -m training promote {folder.name.rsplit('-', 2)[0]}")
 
 
+@app.command("queries")
+def finish_search(
+    to: Annotated[Path, typer.Option(help="检索编码器的源形式 · source form of the search encoder")] = Path(
+        "models/encoders/search"
+    ),
+    home: Home = Path(),
+) -> None:
+    """重训检索编码器的查询部分并校准得分 · train the encoder of queries again, and fit what their scores are worth.
+
+    Articles keep their vectors. Afterwards: nlp-service models build
+    """
+    from training.search.config import load_search_config
+    from training.search.queries import finish_queries
+
+    finish_queries(load_search_config(CONFIGS / "search.toml"), _places(home), to)
+    console.print(f"[green]✓[/green] {to}")
+
+
 @app.command()
 def calibrate(
     folder: Folder,

@@ -17,7 +17,7 @@ from nlp_service.knowledge.closest import Closest, closest_sentences
 from nlp_service.knowledge.facets import Filters
 from nlp_service.knowledge.keys import Kind
 from nlp_service.knowledge.relevance import Mode
-from nlp_service.knowledge.search import Context, Degraded, Hit
+from nlp_service.knowledge.search import Context, Degraded, Hit, Words
 from nlp_service.observability.metrics import RERANKS, SEARCH_SECONDS, SEARCHES
 from nlp_service.observability.tracing import span
 from nlp_service.storage.tables import ArticleStatus
@@ -146,14 +146,17 @@ async def search(request: SearchRequest, engine: EngineDep, knowledge: SearchDep
     """检索知识库与已解决工单 · how was this solved before."""
     started = time.perf_counter()
     reranker = reranker_for(engine, request.mode, request.rerank)
+    query: str | Words = request.query
     vector = None
     if request.mode != "lexical":
-        vector = normalise(await asyncio.wrap_future(engine.encode_query(request.query)))
+        encoding = asyncio.wrap_future(engine.encode_query(request.query))
+        query, encoded = await asyncio.gather(asyncio.to_thread(knowledge.words, request.query, request.mode), encoding)
+        vector = normalise(encoded)
     degraded: NotWhole | None = knowledge.degraded
     with SEARCH_SECONDS.labels(request.mode).time(), span("search", mode=request.mode):
         hits = await asyncio.to_thread(
             knowledge.search,
-            request.query,
+            query,
             vector,
             top_k=max(request.top_k, reranker.top) if reranker else request.top_k,
             mode=request.mode,

@@ -6,7 +6,7 @@ said by the release (`nlp_service.inference.release`). Nothing is loaded whose c
 
 import hashlib
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -15,6 +15,19 @@ from nlp_service.errors import BundleError
 BUNDLE_FILE = "bundle.json"
 UNIGRAM_FILE, TOKENIZER_FILE = "unigram.model", "tokenizer.json"
 """The tokenizer of an encoder, in one of two containers; see nlp_service/inference/tokenization.py."""
+
+
+class GraphFiles(NamedTuple):
+    """What one graph of an encoder consists of."""
+
+    graph: str
+    weights: str
+    test_vectors: str
+
+
+WHOLE = GraphFiles("encoder.xml", "encoder.bin", "test_vectors.safetensors")
+QUERY = GraphFiles("query.xml", "query.bin", "query_test_vectors.safetensors")
+"""Of a search encoder: a graph with fewer layers that gives queries the same vectors (docs/decisions/0024)."""
 Task = Literal["sentiment", "classify", "severity", "aspects"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -78,6 +91,8 @@ class EncoderBundle(_Strict):
     """Of a search encoder: what turns its cosines into probabilities; see nlp_service/knowledge/relevance.py."""
     likeness: dict[str, Any] | None = None
     """Of a search encoder: what turns cosines of tickets into probabilities; see nlp_service/knowledge/likeness.py."""
+    query_comparison: Comparison | None = None
+    """Of a search encoder with a graph for queries: its vectors beside those of the whole encoder."""
     reranking: Reranking | None = None
     """Of a cross-encoder."""
     files: dict[str, Sha256]
@@ -87,11 +102,18 @@ class EncoderBundle(_Strict):
         """Name of the file with the tokenizer."""
         return UNIGRAM_FILE if UNIGRAM_FILE in self.files else TOKENIZER_FILE
 
+    @property
+    def has_query_graph(self) -> bool:
+        """Whether queries have a graph of their own."""
+        return QUERY.graph in self.files
+
     @field_validator("files")
     @classmethod
     def _has_a_tokenizer(cls, files: dict[str, Sha256]) -> dict[str, Sha256]:
         if not files.keys() & {UNIGRAM_FILE, TOKENIZER_FILE}:
             raise ValueError(f"缺少分词器 · no tokenizer: {UNIGRAM_FILE} or {TOKENIZER_FILE}")
+        if set(QUERY) & files.keys() and (missing := set(QUERY) - files.keys()):
+            raise ValueError(f"查询编码器不完整 · the graph for queries lacks: {', '.join(sorted(missing))}")
         return files
 
 
@@ -128,7 +150,7 @@ Manifest = TypeVar("Manifest", EncoderBundle, HeadBundle)
 
 
 REQUIRED: dict[type[BaseModel], set[str]] = {
-    EncoderBundle: {"encoder.xml", "encoder.bin", "test_vectors.safetensors"},
+    EncoderBundle: set(WHOLE),
     HeadBundle: {"head.safetensors", "test_answers.safetensors"},
 }
 

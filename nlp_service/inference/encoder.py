@@ -9,12 +9,11 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from nlp_service.errors import BundleError
-from nlp_service.inference.bundle import EncoderBundle, read_bundle
+from nlp_service.inference.bundle import QUERY, WHOLE, EncoderBundle, read_bundle
 from nlp_service.inference.pairs import PairWindower
 from nlp_service.inference.session import OpenVinoSession, Session
 from nlp_service.inference.windows import Window, Windower
 
-TEST_VECTORS_FILE = "test_vectors.safetensors"
 TEST_VECTORS_MIN_COSINE = 0.985
 PAD = 1
 BATCH_TOKENS = 512
@@ -48,8 +47,19 @@ class Encoder:
         windower_of = PairWindower if bundle.pooling == "score" else Windower
         windower = windower_of(folder / bundle.tokenizer_file, bundle.window_tokens)
         encoder = cls(bundle, windower, OpenVinoSession(folder, threads, bundle.precision))
-        encoder._check_test_vectors(folder / TEST_VECTORS_FILE)
-        encoder.passes = 0
+        encoder._check_test_vectors(folder / WHOLE.test_vectors)
+        return encoder
+
+    def of_queries(self, folder: Path, *, threads: int) -> "Encoder | None":
+        """The graph with fewer layers that this bundle has for queries, if it has one; of the same vector space.
+
+        `folder` is that of the bundle. Raises BundleError when it does not give its own test vectors.
+        """
+        if not self.bundle.has_query_graph:
+            return None
+        session = OpenVinoSession(folder, threads, self.bundle.precision, graph=QUERY.graph)
+        encoder = Encoder(self.bundle, self._windower, session)
+        encoder._check_test_vectors(folder / QUERY.test_vectors)
         return encoder
 
     def windows(self, texts: Sequence[str], side: Side) -> list[Window]:
@@ -79,6 +89,16 @@ class Encoder:
                 f"{file.parent}: 与自带测试向量不符 · cosine to its own test vectors is {cosines.min():.4f}, "
                 f"at least {TEST_VECTORS_MIN_COSINE} is needed"
             )
+        self.passes = 0
+
+
+def both_sides(folder: Path, *, threads: int) -> dict[Side, Encoder]:
+    """The encoders of queries and of passages of a bundle, one and the same where queries have none of their own.
+
+    Raises BundleError as `Encoder.load` does.
+    """
+    whole = Encoder.load(folder, threads=threads)
+    return {"query": whole.of_queries(folder, threads=threads) or whole, "passage": whole}
 
 
 def run_windows(session: Session, windows: Sequence[Window], dimension: int) -> Vectors:

@@ -8,7 +8,7 @@ from typing import Protocol, get_args
 from nlp_service.errors import BundleError
 from nlp_service.inference.aspects import AspectOpinion, aspect_opinions
 from nlp_service.inference.batching import Batcher, Limits
-from nlp_service.inference.bundle import EncoderBundle, HeadBundle, Task, read_bundle
+from nlp_service.inference.bundle import QUERY, EncoderBundle, HeadBundle, Task, read_bundle
 from nlp_service.inference.classification import Classification, classifications
 from nlp_service.inference.encoder import Encoder, Vectors, normalise
 from nlp_service.inference.head import Head
@@ -18,6 +18,7 @@ from nlp_service.inference.reranker import Reranker
 from nlp_service.inference.sentiment import Sentiment, sentiments
 
 TASKS: tuple[Task, ...] = get_args(Task)
+QUERIES = "queries"
 Passes = dict[str, Future[Vectors]]
 """Fingerprint of an encoder to the pooled vectors it will have made, shape (texts, dimension)."""
 Pooled = dict[str, Vectors]
@@ -48,8 +49,11 @@ class Engine:
         batchers: Mapping[str, Batcher],
         heads: Mapping[Task, Head],
         reranker: Reranker | None = None,
+        queries: Batcher | None = None,
     ) -> None:
+        """`search` encodes articles, and queries unless `queries` has fewer layers for them."""
         self.search = search
+        self.queries = queries or search
         self.heads = dict(heads)
         self.reranker = reranker
         self._batchers = dict(batchers)
@@ -81,9 +85,17 @@ class Engine:
                 opened[fingerprint] = Batcher(encoder, limits=limits, observer=observer)
             return known.get(fingerprint) or opened[fingerprint]
 
+        def queries_of(search: Batcher, folder: Path) -> Batcher | None:
+            key = _queries_key(search)
+            if key is not None and key not in known and (encoder := search.encoder.of_queries(folder, threads=threads)):
+                observer = observe(f"{encoder.bundle.name}-{QUERIES}") if observe else None
+                opened[key] = Batcher(encoder, limits=limits, observer=observer)
+            return None if key is None else known.get(key) or opened[key]
+
         try:
             folder = bundles / _part(release, SEARCH)
             search = batcher(folder, read_bundle(folder, EncoderBundle).fingerprint)
+            queries = queries_of(search, folder)
             reranker = None
             if rerank_top and RERANKER in release.serving:
                 folder = bundles / release.serving[RERANKER]
@@ -105,26 +117,29 @@ class Engine:
             for started in opened.values():
                 started.close()
             raise
-        return cls(search, used, heads, reranker)
+        return cls(search, used, heads, reranker, queries)
 
     def sharing(self, other: "Engine") -> "Engine":
         """What answers as this one does, and has the encoders of the other one as well, for `load` to share."""
-        return Engine(self.search, {**other.batchers, **self._batchers}, self.heads, self.reranker)
+        return Engine(self.search, {**other.batchers, **self._batchers}, self.heads, self.reranker, self.queries)
 
-    def searching_with(self, search: Batcher) -> "Engine":
+    def searching_with(self, search: Batcher, queries: Batcher | None = None) -> "Engine":
         """The same heads with another search encoder."""
-        return Engine(search, self._batchers, self.heads, self.reranker)
+        return Engine(search, self._batchers, self.heads, self.reranker, queries)
 
     @property
     def batchers(self) -> dict[str, Batcher]:
-        """Every encoder that is used, by fingerprint."""
+        """Every encoder that is used, by fingerprint; that of queries by the checksum of its weights."""
+        key = _queries_key(self.search)
+        queries = {key: self.queries} if key and self.queries is not self.search else {}
         reranker = {self.reranker.model.fingerprint: self.reranker.batcher} if self.reranker else {}
-        return {self.search.encoder.bundle.fingerprint: self.search, **self._batchers, **reranker}
+        return {self.search.encoder.bundle.fingerprint: self.search, **queries, **self._batchers, **reranker}
 
     @property
     def encoders(self) -> list[EncoderBundle]:
-        """The encoders that are loaded."""
-        return [batcher.encoder.bundle for batcher in self.batchers.values()]
+        """The bundles of the encoders that are loaded."""
+        bundles = [batcher.encoder.bundle for batcher in self.batchers.values()]
+        return list({bundle.fingerprint: bundle for bundle in bundles}.values())
 
     @property
     def search_model(self) -> EncoderBundle:
@@ -190,7 +205,7 @@ class Engine:
 
     def encode_query(self, query: str) -> Future[Vectors]:
         """The vector of a search query, shape (1, dimension), not normalised."""
-        return self.search.submit([query], "query").vectors
+        return self.queries.submit([query], "query").vectors
 
     def encode_passages(self, texts: Sequence[str]) -> Vectors:
         """Normalised vectors of articles, shape (texts, dimension)."""
@@ -219,6 +234,11 @@ class Observe(Protocol):
     def __call__(self, encoder: str) -> Observer:
         """The observer of the encoder of this name."""
         ...
+
+
+def _queries_key(search: Batcher) -> str | None:
+    """Names the encoder of queries by the checksum of its weights; None when queries have none of their own."""
+    return search.encoder.bundle.files.get(QUERY.weights)
 
 
 def _part(release: Release, name: str) -> str:

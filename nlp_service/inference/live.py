@@ -143,7 +143,7 @@ class LiveEngine:
                 self._current, self._next = engine, None
                 self._open.append(engine)
                 return
-            self._next, self._current = engine, engine.searching_with(self._current.search)
+            self._next, self._current = engine, engine.searching_with(self._current.search, self._current.queries)
             self._open += [engine, self._current]
             self._not_wanted = threading.Event()
         arguments = (self.index, engine, self._not_wanted)

@@ -15,7 +15,9 @@ from nlp_service.knowledge.documents import Document
 from nlp_service.knowledge.facets import Filters
 from nlp_service.knowledge.followed import FollowedIndexes, Progress
 from nlp_service.knowledge.highlight import Highlight, highlights
+from nlp_service.knowledge.indexes import TextIndexes
 from nlp_service.knowledge.keys import Kind, Mask, record_of
+from nlp_service.knowledge.lexical_index import LexicalScores
 from nlp_service.knowledge.likeness import UNFITTED, Likeness
 from nlp_service.knowledge.query import alternatives, words_of
 from nlp_service.knowledge.relevance import Found, Mode, Relevance
@@ -65,6 +67,18 @@ class _Ranked:
     twins: frozenset[int]
 
 
+@dataclass(frozen=True, eq=False)
+class Words:
+    """A query's words with what they are worth in every record, found while its vector is being computed."""
+
+    asked: list[str]
+    scores: LexicalScores | None
+    """None in a dense search."""
+    text: TextIndexes
+    changes: int
+    """Of `text` when the scores were computed: they hold while it is the same."""
+
+
 NO_FILTERS = Filters()
 NOWHERE = Context()
 
@@ -112,9 +126,17 @@ class KnowledgeSearch:
         """Apply the changes that were committed since the last call."""
         self._indexes.follow()
 
+    def words(self, query: str, mode: Mode) -> Words:
+        """The part of a search that needs no vector; give it to `search` instead of the query."""
+        asked = list(dict.fromkeys(terms(query)))
+        self.follow()
+        with self._indexes.lock:
+            text = self._indexes.text
+            return Words(asked, _scores(text, asked) if mode != "dense" else None, text, text.changes)
+
     def search(
         self,
-        query: str,
+        query: str | Words,
         vector: Vector | None,
         *,
         top_k: int,
@@ -132,14 +154,13 @@ class KnowledgeSearch:
         """
         if mode != "lexical" and vector is None:
             raise ValueError(f"{mode} search needs the query's vector")
-        asked = list(dict.fromkeys(terms(query)))
-        self.follow()
+        words = self.words(query, mode) if isinstance(query, str) else query
         with self._indexes.lock:
             if len(self.space.missing) > MANY_MISSING * len(self):
                 mode = "lexical"
-            ranked = self._ranked(asked, vector, max(CANDIDATES, top_k), mode, filters, context)
+            ranked = self._ranked(words, vector, max(CANDIDATES, top_k), mode, filters, context)
         chosen = [one for one in ranked[:top_k] if one.score >= min_score]
-        return self._hits(chosen, asked if highlighted else ())
+        return self._hits(chosen, words.asked if highlighted else ())
 
     def nearest(
         self, vector: Vector, k: int, filters: Filters = NO_FILTERS, below: int | None = None
@@ -153,13 +174,18 @@ class KnowledgeSearch:
             allowed = self._indexes.text.facets.match(filters, None)
             return self.space.index.search(vector, k, allowed[:below])
 
+    def _current_scores(self, words: Words) -> LexicalScores:
+        text = self._indexes.text
+        if words.scores is not None and words.text is text and words.changes == text.changes:
+            return words.scores
+        return _scores(text, words.asked)
+
     def _ranked(
-        self, asked: Sequence[str], vector: Vector | None, depth: int, mode: Mode, filters: Filters, context: Context
+        self, words: Words, vector: Vector | None, depth: int, mode: Mode, filters: Filters, context: Context
     ) -> list[_Ranked]:
         """Candidates with their probabilities, the best first, equal ones by key."""
         allowed = self._indexes.text.facets.match(filters, self._default_statuses)
-        words = alternatives(asked)
-        scores = self._indexes.text.lexical.scores(words) if mode != "dense" else None
+        scores = self._current_scores(words) if mode != "dense" else None
         worded = [key for key, _ in scores.best(depth, allowed)] if scores is not None else []
         cosines = self._cosines(vector, depth, allowed, worded) if mode != "lexical" and vector is not None else {}
         keys = list(dict.fromkeys([*cosines, *worded]))
@@ -169,7 +195,9 @@ class KnowledgeSearch:
         bonus = self._bonus(keys, context)
         order = np.lexsort((np.asarray(keys), -(strengths + bonus)))
         ranked = [keys[place] for place in order]
-        found = Found(strengths[order], np.asarray(shares, np.float64)[order], words_of(words), bonus[order])
+        found = Found(
+            strengths[order], np.asarray(shares, np.float64)[order], words_of(alternatives(words.asked)), bonus[order]
+        )
         near = ranked[:TWINS_AMONG]
         twins = self._twins(near)
         probabilities = self._relevance.probabilities(mode, found, twins).tolist()
@@ -219,3 +247,7 @@ class KnowledgeSearch:
             for one in ranked
             if one.key in documents
         ]
+
+
+def _scores(text: TextIndexes, asked: Sequence[str]) -> LexicalScores:
+    return text.lexical.scores(alternatives(asked))

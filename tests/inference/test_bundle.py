@@ -9,8 +9,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from nlp_service.errors import BundleError
-from nlp_service.inference.bundle import BUNDLE_FILE, EncoderBundle, HeadBundle, read_bundle
-from nlp_service.inference.encoder import TEST_VECTORS_FILE, Encoder
+from nlp_service.inference.bundle import BUNDLE_FILE, WHOLE, EncoderBundle, HeadBundle, read_bundle
+from nlp_service.inference.encoder import Encoder
 from nlp_service.inference.engine import Engine
 from nlp_service.inference.head import Head
 from nlp_service.inference.release import encoder_folder, read_release
@@ -109,8 +109,8 @@ def test_a_file_name_outside_the_bundle_is_refused(head_folder: Path, feedback: 
 
 
 def test_an_encoder_that_misses_its_own_test_vectors_is_refused(search_folder: Path) -> None:
-    vectors = load_file(search_folder / TEST_VECTORS_FILE)["vectors"]
-    edit_tensors(search_folder, TEST_VECTORS_FILE, vectors=np.roll(vectors, 1, axis=1))
+    vectors = load_file(search_folder / WHOLE.test_vectors)["vectors"]
+    edit_tensors(search_folder, WHOLE.test_vectors, vectors=np.roll(vectors, 1, axis=1))
     with pytest.raises(BundleError, match="test vectors"):
         Encoder.load(search_folder, threads=1)
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,18 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from nlp_service.errors import BundleError
-from nlp_service.inference.bundle import BUNDLE_FILE, Comparison, EncoderBundle, Prefix, sha256
-from nlp_service.inference.encoder import TEST_VECTORS_FILE, normalise
-from nlp_service.inference.session import GRAPH_FILE, OpenVinoSession, Precision
-from nlp_service.inference.session import WEIGHTS_FILE as GRAPH_WEIGHTS_FILE
+from nlp_service.inference.bundle import (
+    BUNDLE_FILE,
+    QUERY,
+    WHOLE,
+    Comparison,
+    EncoderBundle,
+    GraphFiles,
+    Prefix,
+    sha256,
+)
+from nlp_service.inference.encoder import normalise
+from nlp_service.inference.session import OpenVinoSession, Precision
 from nlp_service.inference.windows import Windower
 from training.base import load_base_spec, obtain_base
 from training.base.errors import BaseError
@@ -26,6 +35,7 @@ from training.console import console, quiet_libraries, step
 from training.delta import apply_delta
 from training.encoder import TorchSession, encode, load_with_weights
 from training.export import DELTA_FILE, WINDOW_TOKENS
+from training.shallow import read_student
 
 MIN_COSINE = 0.99
 
@@ -42,47 +52,40 @@ def write_encoder_bundle(
     spec = load_base_spec(models_dir)
     base = obtain_base(spec, var_dir)
     weights = read_weights(base)
-    version, quantisation, relevance, likeness = "base", spec.quantisation, None, None
+    version, quantisation, relevance, likeness, queries = "base", spec.quantisation, None, None, None
     if source is not None:
         description = json.loads((source / "encoder.json").read_text("utf-8"))
         version, quantisation = description["version"], description["quantisation"]
         relevance, likeness = description.get("relevance"), description.get("likeness")
+        queries = description.get("queries")
         weights = _merge(name, source, description, base, weights)
     transformer = load_with_weights(base, weights)
-    calibration = read_texts(data_dir, "calibration")
-    comparison_texts = read_texts(data_dir, "comparison")
-    tokenizer = write_tokenizer(base, target, [*calibration, *comparison_texts])
+    calibration, comparison = read_texts(data_dir, "calibration"), read_texts(data_dir, "comparison")
+    tokenizer = write_tokenizer(base, target, [*calibration, *comparison])
     windower = Windower(target / tokenizer, WINDOW_TOKENS)
-    prefix = spec.prefix.query
-    with step(f"{name}: 导出 · export"):
-        graph = to_graph(transformer)
-    with step(f"{name}: 量化为 int8 · quantise ({quantisation})"):
-        precision: Precision = "int8-dynamic" if quantisation == "dynamic" else "int8-static"
-        dynamic = precision == "int8-dynamic"
-        save_graph(compress(graph) if dynamic else quantise(graph, windower, calibration, prefix), target)
-    with step(f"{name}: 与全精度比较 · compare with full precision"):
-        reference = TorchSession(transformer)
-        full = encode(reference, windower, comparison_texts, prefix, reference.dimension)
-        few = np.frombuffer("\n".join(comparison_texts[:TEST_VECTOR_TEXTS]).encode(), dtype=np.uint8)
-        save_file({"texts": few, "vectors": full[:TEST_VECTOR_TEXTS]}, target / TEST_VECTORS_FILE)
-        bundle = EncoderBundle(
-            name=name,
-            version=version,
-            base=spec.name,
-            fingerprint=fingerprint(weights),
-            pooling=spec.pooling,
-            prefix=Prefix(query=spec.prefix.query, passage=spec.prefix.passage),
-            window_tokens=WINDOW_TOKENS,
-            dimension=reference.dimension,
-            precision=precision,
-            relevance=relevance,
-            likeness=likeness,
-            comparison=_compare(target, precision, windower, comparison_texts, prefix, full),
-            files={
-                file: sha256(target / file) for file in (tokenizer, GRAPH_FILE, GRAPH_WEIGHTS_FILE, TEST_VECTORS_FILE)
-            },
-        )
-    console.print(f"  {name}: cosine {bundle.comparison.cosine_mean:.4f}, min {bundle.comparison.cosine_min:.4f}")
+    precision: Precision = "int8-dynamic" if quantisation == "dynamic" else "int8-static"
+    writer = _GraphWriter(name, target, windower, spec.prefix.query, precision, calibration, comparison)
+    whole = writer.write(transformer, WHOLE)
+    files, query_comparison = [tokenizer, *WHOLE], None
+    if source is not None and queries is not None:
+        query = writer.write(read_student(source, transformer, queries), QUERY)
+        files, query_comparison = [*files, *QUERY], _cosines(query.vectors, whole.vectors)
+    bundle = EncoderBundle(
+        name=name,
+        version=version,
+        base=spec.name,
+        fingerprint=fingerprint(weights),
+        pooling=spec.pooling,
+        prefix=Prefix(query=spec.prefix.query, passage=spec.prefix.passage),
+        window_tokens=WINDOW_TOKENS,
+        dimension=whole.vectors.shape[1],
+        precision=precision,
+        relevance=relevance,
+        likeness=likeness,
+        comparison=whole.comparison,
+        query_comparison=query_comparison,
+        files={file: sha256(target / file) for file in files},
+    )
     if source is not None:
         shutil.copy(source / "README.md", target / "README.md")
     (target / BUNDLE_FILE).write_text(bundle.model_dump_json(indent=1), "utf-8")
@@ -103,22 +106,52 @@ def _merge(
     return merged
 
 
-def _compare(
-    folder: Path,
-    precision: Precision,
-    windower: Windower,
-    texts: list[str],
-    prefix: str,
-    reference: NDArray[np.float32],
-) -> Comparison:
-    vectors = encode(OpenVinoSession(folder, 0, precision), windower, texts, prefix, reference.shape[1])
+@dataclass(frozen=True)
+class _Written:
+    vectors: NDArray[np.float32]
+    """In full precision, of the comparison texts."""
+    comparison: Comparison
+
+
+@dataclass(frozen=True)
+class _GraphWriter:
+    name: str
+    target: Path
+    windower: Windower
+    prefix: str
+    precision: Precision
+    calibration: list[str]
+    comparison: list[str]
+
+    def write(self, transformer: Any, files: GraphFiles) -> _Written:
+        """Write a transformer's graph, weights and test vectors; raises BundleError when quantising moves them far."""
+        name = f"{self.name} ({len(transformer.encoder.layer)})"
+        with step(f"{name}: 导出 · export"):
+            graph = to_graph(transformer)
+        with step(f"{name}: 量化 · quantise ({self.precision})"):
+            dynamic = self.precision == "int8-dynamic"
+            quantised = compress(graph) if dynamic else quantise(graph, self.windower, self.calibration, self.prefix)
+            save_graph(quantised, self.target, files.graph)
+        with step(f"{name}: 与全精度比较 · compare with full precision"):
+            reference = TorchSession(transformer)
+            vectors = encode(reference, self.windower, self.comparison, self.prefix, reference.dimension)
+            few = np.frombuffer("\n".join(self.comparison[:TEST_VECTOR_TEXTS]).encode(), dtype=np.uint8)
+            save_file({"texts": few, "vectors": vectors[:TEST_VECTOR_TEXTS]}, self.target / files.test_vectors)
+            # in 8 bits, which every processor can
+            session = OpenVinoSession(self.target, 0, self.precision, graph=files.graph, matrix_units=False)
+            found = encode(session, self.windower, self.comparison, self.prefix, reference.dimension)
+            comparison = _cosines(found, vectors)
+        if comparison.cosine_min < MIN_COSINE:
+            raise BundleError(
+                f"{name}: 量化误差过大 · cosine to the full-precision model is {comparison.cosine_min:.4f}, "
+                f'at least {MIN_COSINE} is needed; try quantisation = "dynamic"'
+            )
+        console.print(f"  {name}: cosine {comparison.cosine_mean:.4f}, min {comparison.cosine_min:.4f}")
+        return _Written(vectors, comparison)
+
+
+def _cosines(vectors: NDArray[np.float32], reference: NDArray[np.float32]) -> Comparison:
     cosines = (normalise(vectors) * normalise(reference)).sum(axis=1)
-    comparison = Comparison(
-        texts=len(texts), cosine_mean=round(float(cosines.mean()), 5), cosine_min=round(float(cosines.min()), 5)
+    return Comparison(
+        texts=len(cosines), cosine_mean=round(float(cosines.mean()), 5), cosine_min=round(float(cosines.min()), 5)
     )
-    if comparison.cosine_min < MIN_COSINE:
-        raise BundleError(
-            f"{folder.name}: 量化误差过大 · cosine to the full-precision model is {comparison.cosine_min:.4f} on "
-            f'{texts[int(cosines.argmin())]!r}, at least {MIN_COSINE} is needed; try quantisation = "dynamic"'
-        )
-    return comparison

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nlp_service.inference.bundle import WHOLE
 from nlp_service.inference.encoder import pad
 from nlp_service.inference.openvino_import import import_openvino
-from nlp_service.inference.session import GRAPH_FILE
 from nlp_service.inference.windows import Windower
 from training.encoder import mean_pool
 
@@ -63,7 +63,7 @@ def compress(graph: Any) -> Any:
     return nncf.compress_weights(graph, mode=nncf.CompressWeightsMode.INT8_ASYM)
 
 
-def save_graph(graph: Any, folder: Path) -> None:
+def save_graph(graph: Any, folder: Path, name: str = WHOLE.graph) -> None:
     """Write graph and weights into `folder`."""
     openvino = import_openvino()
-    openvino.save_model(graph, folder / GRAPH_FILE, compress_to_fp16=True)
+    openvino.save_model(graph, folder / name, compress_to_fp16=True)

@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from nlp_service.errors import BundleError
-from nlp_service.inference.bundle import BUNDLE_FILE, TOKENIZER_FILE, Comparison, EncoderBundle, Prefix, sha256
+from nlp_service.inference.bundle import BUNDLE_FILE, TOKENIZER_FILE, WHOLE, Comparison, EncoderBundle, Prefix, sha256
 from nlp_service.inference.encoder import (
-    TEST_VECTORS_FILE,
-    Encoder,
     Vectors,
+    both_sides,
     centred,
     normalise,
     run_windows,
@@ -34,8 +33,7 @@ from nlp_service.inference.release import (
     read_release,
     write_release,
 )
-from nlp_service.inference.session import GRAPH_FILE, OpenVinoSession
-from nlp_service.inference.session import WEIGHTS_FILE as GRAPH_WEIGHTS_FILE
+from nlp_service.inference.session import OpenVinoSession
 from training.build.cross_encoder import (
     CONFIG_FILE,
     WEIGHTS_FILE,
@@ -67,7 +65,7 @@ def install_reranker(
     quiet_libraries()
     model = load_cross_encoder(source)
     limit = min(max_tokens or token_limit(source), token_limit(source))
-    search = Encoder.load(bundles / read_release(bundles).serving[SEARCH], threads=0)
+    search = both_sides(bundles / read_release(bundles).serving[SEARCH], threads=0)
     with step("检索校准问题 · search for the validation queries"):
         found = candidates(data, validation_queries(data, queries), search)
     unfinished = bundles / ENCODERS / f"{RERANKER}{PARTIAL}"
@@ -92,13 +90,13 @@ def _write(
     windower = PairWindower(target / TOKENIZER_FILE, limit)
     with step("导出并量化 · export and quantise"):
         save_graph(compress(score_graph(model)), target)
-    session = OpenVinoSession(target, 0, "int8-dynamic")
+    session = OpenVinoSession(target, 0, "int8-dynamic", matrix_units=False)
 
     def score(texts: Sequence[str]) -> Vectors:
         return run_windows(session, windower.windows(texts), 1)
 
     with step("与全精度比较 · compare with full precision"):
-        comparison = _compare(model, windower, found, score, target / TEST_VECTORS_FILE)
+        comparison = _compare(model, windower, found, score, target / WHOLE.test_vectors)
     with step("校准 · calibrate"):
         fitted = fit_reranking(found, score)
     fingerprint = _fingerprint(source, limit, fitted)
@@ -114,9 +112,7 @@ def _write(
         precision="int8-dynamic",
         comparison=comparison,
         reranking=fitted.reranking,
-        files={
-            file: sha256(target / file) for file in (TOKENIZER_FILE, GRAPH_FILE, GRAPH_WEIGHTS_FILE, TEST_VECTORS_FILE)
-        },
+        files={file: sha256(target / file) for file in (TOKENIZER_FILE, *WHOLE)},
     )
     (target / BUNDLE_FILE).write_text(bundle.model_dump_json(indent=1), "utf-8")
     for file in target.iterdir():

