@@ -8,7 +8,7 @@ alone, one query after the other.
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
@@ -22,9 +22,10 @@ from benchmarks.retrieval import RetrievalTask, faq_task, own_tasks
 from nlp_service.cli.console import output
 from nlp_service.errors import ServiceError
 from nlp_service.inference.bundle import Reranking
-from nlp_service.inference.encoder import Encoder, Side, both_sides
+from nlp_service.inference.encoder import Encoder
 from nlp_service.inference.pairs import pair
 from nlp_service.inference.release import RERANKER, SEARCH, read_release
+from nlp_service.inference.search_encoder import SearchEncoder
 from nlp_service.settings import Settings
 from training.search.pairs import Query, SearchData
 from training.search.reranking import Candidates, Score, candidates
@@ -47,7 +48,7 @@ class Row:
     milliseconds: float
 
 
-def found_of(task: RetrievalTask, encoder: Mapping[Side, Encoder], top: int) -> Candidates:
+def found_of(task: RetrievalTask, encoder: SearchEncoder, top: int) -> Candidates:
     """The first hits of the hybrid search for each question."""
     articles = {article.external_id or "": article for article in task.articles}
     queries = [
@@ -133,7 +134,7 @@ def main(
     serving = read_release(settings.bundles_dir).serving
     if RERANKER not in serving:
         raise ServiceError("没有正在服务的重排模型 · no reranker serves: nlp-service models reranker FOLDER")
-    search = both_sides(settings.bundles_dir / serving[SEARCH], threads=settings.inference_threads)
+    search = SearchEncoder(settings.bundles_dir / serving[SEARCH], threads=settings.inference_threads)
     reranker = Encoder.load(settings.bundles_dir / serving[RERANKER], threads=settings.inference_threads)
     if reranker.bundle.reranking is None:
         raise ServiceError(f"{serving[RERANKER]}: 不是重排模型 · is no reranker")

@@ -8,7 +8,7 @@ import hashlib
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from nlp_service.errors import BundleError
 
@@ -54,6 +54,14 @@ class Comparison(_Strict):
     cosine_min: float
 
 
+class QueryGraph(_Strict):
+    """A graph for queries: its vectors beside those of the whole encoder, and what it was trained for."""
+
+    comparison: Comparison
+    max_tokens: int = Field(ge=1)
+    """Longer queries are encoded by the whole encoder."""
+
+
 class Reranking(_Strict):
     """What a cross-encoder's scores are worth; see nlp_service/knowledge/reranking.py.
 
@@ -91,8 +99,8 @@ class EncoderBundle(_Strict):
     """Of a search encoder: what turns its cosines into probabilities; see nlp_service/knowledge/relevance.py."""
     likeness: dict[str, Any] | None = None
     """Of a search encoder: what turns cosines of tickets into probabilities; see nlp_service/knowledge/likeness.py."""
-    query_comparison: Comparison | None = None
-    """Of a search encoder with a graph for queries: its vectors beside those of the whole encoder."""
+    queries: QueryGraph | None = None
+    """Of a search encoder whose queries have a graph of their own."""
     reranking: Reranking | None = None
     """Of a cross-encoder."""
     files: dict[str, Sha256]
@@ -102,19 +110,18 @@ class EncoderBundle(_Strict):
         """Name of the file with the tokenizer."""
         return UNIGRAM_FILE if UNIGRAM_FILE in self.files else TOKENIZER_FILE
 
-    @property
-    def has_query_graph(self) -> bool:
-        """Whether queries have a graph of their own."""
-        return QUERY.graph in self.files
-
     @field_validator("files")
     @classmethod
     def _has_a_tokenizer(cls, files: dict[str, Sha256]) -> dict[str, Sha256]:
         if not files.keys() & {UNIGRAM_FILE, TOKENIZER_FILE}:
             raise ValueError(f"缺少分词器 · no tokenizer: {UNIGRAM_FILE} or {TOKENIZER_FILE}")
-        if set(QUERY) & files.keys() and (missing := set(QUERY) - files.keys()):
-            raise ValueError(f"查询编码器不完整 · the graph for queries lacks: {', '.join(sorted(missing))}")
         return files
+
+    @model_validator(mode="after")
+    def _has_its_query_graph(self) -> "EncoderBundle":
+        if self.queries is not None and (missing := set(QUERY) - self.files.keys()):
+            raise ValueError(f"查询编码器不完整 · the graph for queries lacks: {', '.join(sorted(missing))}")
+        return self
 
 
 class EncoderReference(_Strict):

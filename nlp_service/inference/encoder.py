@@ -55,7 +55,7 @@ class Encoder:
 
         `folder` is that of the bundle. Raises BundleError when it does not give its own test vectors.
         """
-        if not self.bundle.has_query_graph:
+        if self.bundle.queries is None:
             return None
         session = OpenVinoSession(folder, threads, self.bundle.precision, graph=QUERY.graph)
         encoder = Encoder(self.bundle, self._windower, session)
@@ -90,15 +90,6 @@ class Encoder:
                 f"at least {TEST_VECTORS_MIN_COSINE} is needed"
             )
         self.passes = 0
-
-
-def both_sides(folder: Path, *, threads: int) -> dict[Side, Encoder]:
-    """The encoders of queries and of passages of a bundle, one and the same where queries have none of their own.
-
-    Raises BundleError as `Encoder.load` does.
-    """
-    whole = Encoder.load(folder, threads=threads)
-    return {"query": whole.of_queries(folder, threads=threads) or whole, "passage": whole}
 
 
 def run_windows(session: Session, windows: Sequence[Window], dimension: int) -> Vectors:

@@ -15,6 +15,7 @@ from nlp_service.inference.head import Head
 from nlp_service.inference.observer import Observer
 from nlp_service.inference.release import RERANKER, SEARCH, Release, encoder_folder, read_release
 from nlp_service.inference.reranker import Reranker
+from nlp_service.inference.search_encoder import is_short
 from nlp_service.inference.sentiment import Sentiment, sentiments
 
 TASKS: tuple[Task, ...] = get_args(Task)
@@ -205,7 +206,7 @@ class Engine:
 
     def encode_query(self, query: str) -> Future[Vectors]:
         """The vector of a search query, shape (1, dimension), not normalised."""
-        return self.queries.submit([query], "query").vectors
+        return (self.queries if is_short(self.search.encoder, query) else self.search).submit([query], "query").vectors
 
     def encode_passages(self, texts: Sequence[str]) -> Vectors:
         """Normalised vectors of articles, shape (texts, dimension)."""
@@ -238,7 +239,8 @@ class Observe(Protocol):
 
 def _queries_key(search: Batcher) -> str | None:
     """Names the encoder of queries by the checksum of its weights; None when queries have none of their own."""
-    return search.encoder.bundle.files.get(QUERY.weights)
+    bundle = search.encoder.bundle
+    return bundle.files[QUERY.weights] if bundle.queries is not None else None
 
 
 def _part(release: Release, name: str) -> str:

@@ -20,6 +20,7 @@ from nlp_service.inference.bundle import (
     EncoderBundle,
     GraphFiles,
     Prefix,
+    QueryGraph,
     sha256,
 )
 from nlp_service.inference.encoder import normalise
@@ -66,10 +67,12 @@ def write_encoder_bundle(
     precision: Precision = "int8-dynamic" if quantisation == "dynamic" else "int8-static"
     writer = _GraphWriter(name, target, windower, spec.prefix.query, precision, calibration, comparison)
     whole = writer.write(transformer, WHOLE)
-    files, query_comparison = [tokenizer, *WHOLE], None
+    files, query_graph = [tokenizer, *WHOLE], None
     if source is not None and queries is not None:
         query = writer.write(read_student(source, transformer, queries), QUERY)
-        files, query_comparison = [*files, *QUERY], _cosines(query.vectors, whole.vectors)
+        beside = _cosines(query.vectors, whole.vectors)
+        files = [*files, *QUERY]
+        query_graph = QueryGraph(comparison=beside, max_tokens=queries["max_tokens"])
     bundle = EncoderBundle(
         name=name,
         version=version,
@@ -83,7 +86,7 @@ def write_encoder_bundle(
         relevance=relevance,
         likeness=likeness,
         comparison=whole.comparison,
-        query_comparison=query_comparison,
+        queries=query_graph,
         files={file: sha256(target / file) for file in files},
     )
     if source is not None:

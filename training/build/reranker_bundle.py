@@ -17,7 +17,6 @@ from nlp_service.errors import BundleError
 from nlp_service.inference.bundle import BUNDLE_FILE, TOKENIZER_FILE, WHOLE, Comparison, EncoderBundle, Prefix, sha256
 from nlp_service.inference.encoder import (
     Vectors,
-    both_sides,
     centred,
     normalise,
     run_windows,
@@ -33,6 +32,7 @@ from nlp_service.inference.release import (
     read_release,
     write_release,
 )
+from nlp_service.inference.search_encoder import SearchEncoder
 from nlp_service.inference.session import OpenVinoSession
 from training.build.cross_encoder import (
     CONFIG_FILE,
@@ -65,7 +65,7 @@ def install_reranker(
     quiet_libraries()
     model = load_cross_encoder(source)
     limit = min(max_tokens or token_limit(source), token_limit(source))
-    search = both_sides(bundles / read_release(bundles).serving[SEARCH], threads=0)
+    search = SearchEncoder(bundles / read_release(bundles).serving[SEARCH], threads=0)
     with step("检索校准问题 · search for the validation queries"):
         found = candidates(data, validation_queries(data, queries), search)
     unfinished = bundles / ENCODERS / f"{RERANKER}{PARTIAL}"

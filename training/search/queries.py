@@ -48,7 +48,8 @@ def finish_queries(config: SearchConfig, places: Places, folder: Path) -> None:
         texts = distillation_texts(config.student, data)
         work = places.var / "training" / config.encoder
         trained = train_student(config.student, base, teacher, texts, spec.prefix.query, work)
-        description["queries"] = write_student(folder, teacher, config.student.layers, trained)
+        stored = write_student(folder, teacher, config.student.layers, trained)
+        description["queries"] = {**stored, "max_tokens": config.student.max_tokens}
         student = read_student(folder, teacher, description["queries"])
     with step("校准检索得分 · calibrate the scores of searches"):
         relevance = _relevance(

@@ -18,8 +18,8 @@ from rich.table import Table
 
 from nlp_service.errors import BundleError
 from nlp_service.inference.bundle import EncoderBundle
-from nlp_service.inference.encoder import Encoder, Side, both_sides
 from nlp_service.inference.release import SEARCH, read_release
+from nlp_service.inference.search_encoder import SearchEncoder
 from nlp_service.knowledge.relevance import MODES, Found, Mode, Relevance, relevance_of
 from training.console import console
 from training.metrics import expected_calibration_error
@@ -28,7 +28,6 @@ from training.search.figures import roc_auc
 from training.search.pairs import Query, SearchData, passage_of, read_search_data, searched_text
 from training.search.relevance import Measured, Values, fit_calibrations, measured
 
-Sides = Mapping[Side, Encoder]
 FEW_WORDS = 5
 LEAST = 0.5
 """What `min_score` is taken to be."""
@@ -76,8 +75,8 @@ def main(
     """Print a table; see the module."""
     places = Places(home / "models", home / "data", home / "var")
     data = read_search_data(places.data / "search", places.data / "knowledge")
-    encoder = both_sides(places.bundles / read_release(places.bundles).serving[SEARCH], threads=0)
-    bundle = encoder["passage"].bundle
+    encoder = SearchEncoder(places.bundles / read_release(places.bundles).serving[SEARCH], threads=0)
+    bundle = encoder.bundle
     stored = relevance_of(bundle.relevance)
     untrained = [one for one in data.queries if not one.held_out and (one.split != "train" or "" < newer <= one.id)]
     fit = _measured(data, untrained, encoder)
@@ -107,15 +106,15 @@ def first_hits(data: Measured, relevance: Relevance, mode: Mode) -> FirstHits:
     return FirstHits(probable, right, without, said)
 
 
-def _measured(data: SearchData, queries: list[Query], encoder: Sides) -> Measured:
+def _measured(data: SearchData, queries: list[Query], encoder: SearchEncoder) -> Measured:
     articles, keys = list(data.articles.values()), list(data.articles)
     return measured(
         [query.query for query in queries],
         [passage_of(article) for article in articles],
         [searched_text(article) for article in articles],
         np.array([keys.index(query.external_id) for query in queries], np.int64),
-        lambda texts: encoder["query"].encode(texts, "query"),
-        lambda texts: encoder["passage"].encode(texts, "passage"),
+        encoder.query,
+        encoder.passage,
     )
 
 
@@ -133,7 +132,7 @@ def _print(data: Measured, ways: Mapping[str, Relevance]) -> None:
     console.print(table)
 
 
-def _print_words(data: SearchData, encoder: Sides, ways: Mapping[str, Relevance]) -> None:
+def _print_words(data: SearchData, encoder: SearchEncoder, ways: Mapping[str, Relevance]) -> None:
     """What the words alone reach, which nothing answers."""
     key = next(iter(data.articles))
     queries = [Query(id="w", query=word, external_id=key, kind="terse", language="zh") for word in WORDS]

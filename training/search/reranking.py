@@ -5,15 +5,16 @@ calibration are found as for the search itself (`relevance.py`).
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nlp_service.inference.bundle import Reranking
-from nlp_service.inference.encoder import Encoder, Side, Vectors
+from nlp_service.inference.encoder import Vectors
 from nlp_service.inference.pairs import pair
+from nlp_service.inference.search_encoder import SearchEncoder
 from nlp_service.knowledge.relevance import Found, Relevance, relevance_of
 from nlp_service.knowledge.reranking import fused_logits
 from training.search.pairs import Query, SearchData, passage_of, searched_text
@@ -57,19 +58,17 @@ def validation_queries(data: SearchData, limit: int | None = None) -> list[Query
     return [query for query in data.queries if query.split != "train" and not query.held_out][:limit]
 
 
-def candidates(
-    data: SearchData, queries: Sequence[Query], encoder: Mapping[Side, Encoder], top: int = TOP
-) -> Candidates:
+def candidates(data: SearchData, queries: Sequence[Query], encoder: SearchEncoder, top: int = TOP) -> Candidates:
     """Found with this search encoder among all articles; so many hits of each query."""
     articles, keys = list(data.articles.values()), list(data.articles)
-    relevance = relevance_of(encoder["passage"].bundle.relevance)
+    relevance = relevance_of(encoder.bundle.relevance)
     found = measured(
         [query.query for query in queries],
         [passage_of(article) for article in articles],
         [searched_text(article) for article in articles],
         np.array([keys.index(query.external_id) for query in queries], np.int64),
-        lambda texts: encoder["query"].encode(texts, "query"),
-        lambda texts: encoder["passage"].encode(texts, "passage"),
+        encoder.query,
+        encoder.passage,
     )
     strengths = relevance.cosine * found.cosines + relevance.lexical * found.shares
     first = np.argsort(-strengths, axis=1, kind="stable")[:, :top]

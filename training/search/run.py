@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlp_service.inference.bundle import TOKENIZER_FILE
-from nlp_service.inference.encoder import both_sides, normalise
+from nlp_service.inference.encoder import normalise
 from nlp_service.inference.release import ENCODERS, SEARCH, read_release
+from nlp_service.inference.search_encoder import SearchEncoder
 from nlp_service.inference.windows import Windower
 from nlp_service.knowledge.likeness import Likeness
 from training.base import load_base_spec, obtain_base
@@ -124,7 +125,7 @@ def evaluate_search(folder: Path, config: SearchConfig, places: Places) -> None:
     spec = load_base_spec(places.models)
     base = obtain_base(spec, places.var)
     data = read_search_data(config.data, config.knowledge)
-    tuned = _Built(folder / "bundles" / candidate.parts[SEARCH])
+    tuned = SearchEncoder(folder / "bundles" / candidate.parts[SEARCH], threads=0)
     rows = measure(config, data, _encoder(base, read_weights(base), spec.prefix), tuned)
     facts = {name: str(value) for name, value in candidate.parameters.items()}
     write_search_report(folder / "report", f"{SEARCH} {candidate.version}", facts, rows)
@@ -132,10 +133,10 @@ def evaluate_search(folder: Path, config: SearchConfig, places: Places) -> None:
     console.print(f"[green]✓[/green] {folder / 'report' / 'report.md'}")
 
 
-def _comparison(data: SearchData, tuned: "_Built", places: Places) -> Comparison:
+def _comparison(data: SearchData, tuned: SearchEncoder, places: Places) -> Comparison:
     """The mean reciprocal rank of held-out queries, candidate beside what serves."""
     serving = read_release(places.bundles).serving
-    champion = _Built(places.bundles / serving[SEARCH])
+    champion = SearchEncoder(places.bundles / serving[SEARCH], threads=0)
     retrieval = own_queries(data, "test")
     found, seconds = [], []
     for built in (tuned, champion):
@@ -161,7 +162,7 @@ def _comparison(data: SearchData, tuned: "_Built", places: Places) -> Comparison
     return Comparison(champion=serving, tasks={SEARCH: task})
 
 
-def measure(config: SearchConfig, data: SearchData, plain: PrefixedEncoder, tuned: "_Built") -> list[SearchRow]:
+def measure(config: SearchConfig, data: SearchData, plain: PrefixedEncoder, tuned: SearchEncoder) -> list[SearchRow]:
     """Every test set, for the plain encoder in full precision, the candidate as built, and BM25."""
     rows = []
     pair_sets = [own_pairs(data.wordings, "test"), *(read_pairs(*item) for item in sorted(config.pairs.items()))]
@@ -182,7 +183,7 @@ def measure(config: SearchConfig, data: SearchData, plain: PrefixedEncoder, tune
     return rows
 
 
-def _retrieval_rows(retrieval: RetrievalSet, plain: PrefixedEncoder, built: "_Built") -> list[SearchRow]:
+def _retrieval_rows(retrieval: RetrievalSet, plain: PrefixedEncoder, built: SearchEncoder) -> list[SearchRow]:
     found = {
         "BM25": retrieval_figures(ranks(bm25_scores(retrieval), retrieval.answer)),
         "plain": retrieval_figures(ranks(dense_scores(retrieval, plain.query, plain.passage), retrieval.answer)),
@@ -197,19 +198,6 @@ def _retrieval_rows(retrieval: RetrievalSet, plain: PrefixedEncoder, built: "_Bu
         )
         for measure_name in found["plain"]
     ]
-
-
-class _Built:
-    """The candidate as the service runs it, each text encoded once for each side."""
-
-    def __init__(self, folder: Path) -> None:
-        self._sides = both_sides(folder, threads=0)
-
-    def query(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        return self._sides["query"].encode(texts, "query")
-
-    def passage(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        return self._sides["passage"].encode(texts, "passage")
 
 
 def _encoder(base: Path, weights: Weights, prefix: Prefixes) -> PrefixedEncoder:

@@ -138,8 +138,8 @@ def _vectors(student: Any, rows: Sequence[list[int]]) -> Tensor:
 
 def _loss(vectors: Tensor, wanted: Tensor) -> Tensor:
     away = 1 - (vectors * wanted).sum(1).mean()
-    errors = vectors @ wanted.T - wanted @ wanted.T
-    return POINTWISE * away + PAIRWISE * (errors**2).mean()
+    errors = (vectors - wanted) @ wanted.T
+    return POINTWISE * away + PAIRWISE * errors.square().mean()
 
 
 def _without_dropout(transformer: Any) -> None:

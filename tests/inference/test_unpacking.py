@@ -1,0 +1,72 @@
+"""Weights in 8 bits, and the same weights unpacked for units that compute in bf16."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nlp_service.inference.encoder import Encoder, normalise, run_windows
+from nlp_service.inference.engine import Engine
+from nlp_service.inference.openvino_import import import_openvino
+from nlp_service.inference.release import encoder_folder
+from nlp_service.inference.session import OpenVinoSession, has_matrix_units
+from nlp_service.inference.unpacking import unpack_weights
+from tests.conftest import BUNDLES
+
+TEXTS = ["又闪退了，三次没保存😡", "how do I export the invoice?", "登錄頁面 E1001 一直轉圈", "希望支持批量导出" * 12]
+MATRICES_OF_A_LAYER = 6
+
+
+@pytest.fixture(scope="module")
+def encoder(engine: Engine) -> Encoder:
+    return engine.search.encoder
+
+
+@pytest.fixture(scope="module")
+def folder(encoder: Encoder) -> Path:
+    return BUNDLES / encoder_folder(encoder.bundle.name, encoder.bundle.fingerprint)
+
+
+def test_every_matrix_of_every_layer_is_unpacked(folder: Path) -> None:
+    openvino = import_openvino()
+    graph = openvino.Core().read_model(folder / "encoder.xml")
+    layers = {name for op in graph.get_ops() for name in [op.get_friendly_name()] if "intermediate.dense" in name}
+    assert layers
+    assert unpack_weights(openvino, graph) == 12 * MATRICES_OF_A_LAYER
+
+
+def test_nothing_is_left_to_unpack(folder: Path) -> None:
+    openvino = import_openvino()
+    graph = openvino.Core().read_model(folder / "encoder.xml")
+    unpack_weights(openvino, graph)
+    constants = [
+        op.get_element_type().get_type_name()
+        for op in graph.get_ops()
+        if op.get_type_name() == "Constant" and list(op.shape) == [384, 384]
+    ]
+    assert set(constants) == {"f32"}
+
+
+def test_both_ways_give_nearly_the_same_vectors(encoder: Encoder, folder: Path) -> None:
+    windows = encoder.windows(TEXTS, "query")
+    packed, unpacked = (
+        normalise(run_windows(OpenVinoSession(folder, 1, "int8-dynamic", matrix_units=units), windows, 384))
+        for units in (False, True)
+    )
+    assert (packed * unpacked).sum(axis=1).min() > 0.98
+    assert not np.array_equal(packed, unpacked)
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [("flags\t\t: fpu avx512_vnni amx_bf16 amx_tile\n", True), ("flags\t\t: fpu avx2\n", False), (None, False)],
+    ids=["AMX", "no AMX", "another system"],
+)
+def test_the_processor_is_asked(
+    flags: str | None, expected: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "cpuinfo"
+    if flags is not None:
+        file.write_text(flags, "ascii")
+    monkeypatch.setattr("nlp_service.inference.session.CPU_FLAGS", file)
+    assert has_matrix_units() is expected
