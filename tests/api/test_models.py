@@ -48,7 +48,7 @@ def test_only_aspects_have_aspects(answer: dict[str, Any]) -> None:
 
 
 def test_every_encoder_is_listed_once(answer: dict[str, Any], engine: Engine) -> None:
-    assert [encoder["fingerprint"] for encoder in answer["encoders"]] == list(engine.batchers)
+    assert [encoder["fingerprint"] for encoder in answer["encoders"]] == [one.fingerprint for one in engine.encoders]
 
 
 def test_an_encoder_has_the_fields_of_the_contract(answer: dict[str, Any]) -> None:

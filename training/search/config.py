@@ -26,7 +26,8 @@ class StudentConfig(BaseModel):
     epochs: float = Field(gt=0)
     learning_rate: float = Field(gt=0, lt=1)
     batch_tokens: int = Field(ge=64)
-    max_tokens: int = Field(ge=16)
+    max_tokens: int = Field(ge=16, description="of texts to learn from")
+    longest_query: int = Field(ge=1, description="in tokens; longer ones keep the whole encoder")
 
 
 class SearchConfig(BaseModel):

@@ -49,7 +49,7 @@ def finish_queries(config: SearchConfig, places: Places, folder: Path) -> None:
         work = places.var / "training" / config.encoder
         trained = train_student(config.student, base, teacher, texts, spec.prefix.query, work)
         stored = write_student(folder, teacher, config.student.layers, trained)
-        description["queries"] = {**stored, "max_tokens": config.student.max_tokens}
+        description["queries"] = {**stored, "max_tokens": config.student.longest_query}
         student = read_student(folder, teacher, description["queries"])
     with step("校准检索得分 · calibrate the scores of searches"):
         relevance = _relevance(

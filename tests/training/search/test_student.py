@@ -28,6 +28,7 @@ CONFIG = StudentConfig(
     learning_rate=3e-3,
     batch_tokens=256,
     max_tokens=24,
+    longest_query=16,
 )
 TEXTS = [
     "打开应用就闪退",
