@@ -159,6 +159,10 @@ def _write_checkpoint(settings: Settings, folder: Path) -> None:
     plain = folder.with_name("plain")
     load_with_weights(base, weights).save_pretrained(plain)
     AutoTokenizer.from_pretrained(base).save_pretrained(plain)
+    # Named as older versions of transformers, which the peers need, know it.
+    settings_file = plain / "tokenizer_config.json"
+    settings_of = json.loads(settings_file.read_text("utf-8"))
+    settings_file.write_text(json.dumps({**settings_of, "tokenizer_class": "PreTrainedTokenizerFast"}), "utf-8")
     transformer = Transformer(str(plain), max_seq_length=512)
     SentenceTransformer(
         modules=[transformer, Pooling(transformer.get_word_embedding_dimension(), "mean")], device="cpu"
