@@ -45,6 +45,8 @@ PEERS = Path(__file__).with_name("inference_peers.py")
 LENGTHS = {"short": 12, "medium": 40, "long": 250}
 """Tokens of a text, about."""
 BATCHES = (1, 8, 32, 256)
+GROUPED = 16
+"""At least so many texts make a measurement."""
 OWN = ("ours", "pipeline", "snownlp")
 MATCHED: tuple[Task, ...] = ("classify", "sentiment")
 
@@ -159,14 +161,14 @@ def _write_checkpoint(settings: Settings, folder: Path) -> None:
     plain = folder.with_name("plain")
     load_with_weights(base, weights).save_pretrained(plain)
     AutoTokenizer.from_pretrained(base).save_pretrained(plain)
-    # Named as older versions of transformers, which the peers need, know it.
-    settings_file = plain / "tokenizer_config.json"
-    settings_of = json.loads(settings_file.read_text("utf-8"))
-    settings_file.write_text(json.dumps({**settings_of, "tokenizer_class": "PreTrainedTokenizerFast"}), "utf-8")
     transformer = Transformer(str(plain), max_seq_length=512)
     SentenceTransformer(
         modules=[transformer, Pooling(transformer.get_word_embedding_dimension(), "mean")], device="cpu"
     ).save(str(folder))
+    # Named as older versions of transformers, which the peers need, know it.
+    described = folder / "tokenizer_config.json"
+    known = {**json.loads(described.read_text("utf-8")), "tokenizer_class": "PreTrainedTokenizerFast"}
+    described.write_text(json.dumps(known), "utf-8")
 
 
 def _quantise(pythons: Mapping[str, str], settings: Settings, checkpoint: Path) -> None:
@@ -200,7 +202,7 @@ def _measure(
     cells: list[Cell] = []
     for length, some in texts.items():
         for batch in batches:
-            groups = [some[start : start + batch] for start in range(0, max(batch, min(64, len(some))), batch)]
+            groups = [some[start : start + batch] for start in range(0, max(batch, GROUPED), batch)]
             best: dict[str, Cell] = {}
             for _ in range(rounds):
                 for name, worker in workers.items():

@@ -32,7 +32,6 @@ def main() -> None:
         ov_config=_static(OVQuantizationConfig),
         calibration_dataset=encoded,
         save_directory=folder / "openvino",
-        file_name="openvino_model_qint8_quantized.xml",
     )
     print(openvino.get_version())
 

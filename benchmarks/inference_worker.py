@@ -99,7 +99,7 @@ RUNTIMES: dict[str, Callable[[Path, int], Encode]] = {
         folder, threads, "onnx", "onnx/model_qint8_avx512_vnni.onnx"
     ),
     "st-openvino-int8": lambda folder, threads: sentence_transformers(
-        folder, threads, "openvino", "openvino/openvino_model_qint8_quantized.xml"
+        folder, threads, "openvino", "openvino/openvino_model.xml"
     ),
     "infinity-torch": lambda folder, threads: infinity(folder, threads, "torch"),
     "infinity-optimum": lambda folder, threads: infinity(folder, threads, "optimum"),

@@ -162,5 +162,9 @@ def _pieces(text: str, generator: random.Random, sentences: int | None = None) -
 
 
 def _key(config: StudentConfig, teacher: Any, texts: Sequence[str]) -> str:
-    parts = [config.model_dump_json(exclude={"tickets", "reviews", "longest_query"}), fingerprint(weights_of(teacher)), *texts]
+    parts = [
+        config.model_dump_json(exclude={"tickets", "reviews", "longest_query"}),
+        fingerprint(weights_of(teacher)),
+        *texts,
+    ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:8]
