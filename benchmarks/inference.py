@@ -151,24 +151,31 @@ def _texts(encoder: Encoder, held_out: Sequence[Example]) -> dict[str, list[str]
 
 
 def _write_checkpoint(settings: Settings, folder: Path) -> None:
-    """The fine-tuned encoder as sentence-transformers knows it."""
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+    """The fine-tuned encoder as sentence-transformers of any version knows it."""
     from transformers import AutoTokenizer
 
     base = obtain_base(load_base_spec(settings.models_dir), settings.var_dir)
     weights = apply_delta(settings.models_dir / "encoders" / "feedback" / DELTA_FILE, read_weights(base))
-    plain = folder.with_name("plain")
-    load_with_weights(base, weights).save_pretrained(plain)
-    AutoTokenizer.from_pretrained(base).save_pretrained(plain)
-    transformer = Transformer(str(plain), max_seq_length=512)
-    SentenceTransformer(
-        modules=[transformer, Pooling(transformer.get_word_embedding_dimension(), "mean")], device="cpu"
-    ).save(str(folder))
-    # Named as older versions of transformers, which the peers need, know it.
-    described = folder / "tokenizer_config.json"
-    known = {**json.loads(described.read_text("utf-8")), "tokenizer_class": "PreTrainedTokenizerFast"}
-    described.write_text(json.dumps(known), "utf-8")
+    transformer = load_with_weights(base, weights)
+    transformer.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(base).save_pretrained(folder)
+    described = json.loads((folder / "tokenizer_config.json").read_text("utf-8"))
+    written = {
+        "tokenizer_config.json": {**described, "tokenizer_class": "PreTrainedTokenizerFast"},
+        "sentence_bert_config.json": {"max_seq_length": 512, "do_lower_case": False},
+        "1_Pooling/config.json": {
+            "word_embedding_dimension": transformer.config.hidden_size,
+            "pooling_mode_cls_token": False,
+            "pooling_mode_mean_tokens": True,
+        },
+        "modules.json": [
+            {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+            {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
+        ],
+    }
+    (folder / "1_Pooling").mkdir()
+    for name, content in written.items():
+        (folder / name).write_text(json.dumps(content), "utf-8")
 
 
 def _quantise(pythons: Mapping[str, str], settings: Settings, checkpoint: Path) -> None:
