@@ -270,7 +270,6 @@ def test_what_is_no_filled_list_is_named(
         (SEARCH, {"top_k": "10"}, "top_k"),
         (SEARCH, {"top_k": True}, "top_k"),
         (SEARCH, {"top_k": 1.5}, "top_k"),
-        (SEARCH, {"top_k": None}, "top_k"),
         (SEARCH, {"top_k": 10**400}, "top_k"),
         (SEARCH, {"mode": CANARY}, "mode"),
         (SEARCH, {"filters": []}, "filters"),

@@ -1,5 +1,6 @@
 """A fuzz target: what every text passes before a model sees it. `python -m tests.fuzz.text -runs=20000 -seed=1`."""
 
+import resource
 import sys
 
 import atheris
@@ -10,6 +11,9 @@ with atheris.instrument_imports(include=["nlp_service.text"]):
     from nlp_service.text.personal_data import identifies_a_person, mask
     from nlp_service.text.segmentation import fold, terms, words
     from nlp_service.text.validation import check_text
+
+MEMORY = 1_024**3
+"""In bytes. libFuzzer's own limit reads the peak that a process inherits from whoever started it."""
 
 
 def test_one_input(data: bytes) -> None:
@@ -28,7 +32,8 @@ def test_one_input(data: bytes) -> None:
 
 
 def main() -> None:
-    """Run as libFuzzer's arguments say."""
+    """Run as libFuzzer's arguments say, within MEMORY."""
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
     atheris.Setup(sys.argv, test_one_input)
     atheris.Fuzz()
 
