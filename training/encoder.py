@@ -129,11 +129,21 @@ def load_transformer(folder: Path) -> Any:
 
 def load_with_weights(folder: Path, weights: Mapping[str, NDArray[np.float32]]) -> Any:
     """The transformer of a checkpoint with some of its weights replaced; raises KeyError for an unknown name."""
-    transformer = load_transformer(folder)
+    return with_weights(load_transformer(folder), weights)
+
+
+def with_weights(transformer: Any, weights: Mapping[str, NDArray[np.float32]]) -> Any:
+    """The transformer itself, to evaluate with, some of its weights replaced; raises KeyError for an unknown name."""
     state = transformer.state_dict()
     for name, weight in weights.items():
         state[name].copy_(torch.from_numpy(weight))
     return transformer.eval()
+
+
+def weights_of(transformer: Any) -> dict[str, NDArray[np.float32]]:
+    """Weights by name, as `with_weights` takes them."""
+    state = transformer.state_dict().items()
+    return {name: tensor.detach().float().numpy() for name, tensor in state if tensor.is_floating_point()}
 
 
 class TorchSession:

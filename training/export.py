@@ -27,7 +27,7 @@ from training.console import console, step
 from training.data.example import ASPECTS, Example, Split, Task, targets
 from training.data.split import fingerprint as data_fingerprint
 from training.delta import apply_delta, save_delta
-from training.encoder import MultiTaskEncoder, TorchSession, encode, load_with_weights
+from training.encoder import MultiTaskEncoder, TorchSession, encode, load_with_weights, weights_of
 from training.evaluate import summary
 from training.heads import LinearHead
 from training.train import label_sets
@@ -57,11 +57,7 @@ def export_encoder(
     The vectors are those of the encoder as it will be built (change rounded to 4 bits), not as trained.
     """
     base_weights = read_weights(base)
-    tuned = {
-        name: tensor.detach().float().numpy()
-        for name, tensor in transformer.state_dict().items()
-        if tensor.is_floating_point()
-    }
+    tuned = weights_of(transformer)
     folder = models_dir / "encoders" / config.encoder
     folder.mkdir(parents=True, exist_ok=True)
     with step("保存编码器的变化 · save the encoder's change"):

@@ -5,17 +5,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from nlp_service.errors import BundleError
 from training.base.source import fingerprint
 from training.delta import apply_delta, save_delta
+from training.encoder import weights_of, with_weights
 
 QUERY_DELTA_FILE = "query_change.safetensors"
-Weights = dict[str, NDArray[np.float32]]
 
 
 def shallow(transformer: Any, layers: Sequence[int]) -> Any:
@@ -24,12 +21,6 @@ def shallow(transformer: Any, layers: Sequence[int]) -> Any:
     student.encoder.layer = nn.ModuleList(student.encoder.layer[layer] for layer in layers)
     student.config.num_hidden_layers = len(layers)
     return student
-
-
-def weights_of(transformer: Any) -> Weights:
-    """By name."""
-    state = transformer.state_dict().items()
-    return {name: one.detach().float().numpy() for name, one in state if one.is_floating_point()}
 
 
 def write_student(folder: Path, transformer: Any, layers: Sequence[int], student: Any) -> dict[str, Any]:
@@ -46,8 +37,4 @@ def read_student(folder: Path, transformer: Any, description: Mapping[str, Any])
     merged = apply_delta(folder / QUERY_DELTA_FILE, weights_of(student))
     if (found := fingerprint(merged)) != description["fingerprint"]:
         raise BundleError(f"{folder}: queries: weights are {found[:12]}, expected {description['fingerprint'][:12]}")
-    state = student.state_dict()
-    with torch.no_grad():
-        for name, weight in merged.items():
-            state[name].copy_(torch.from_numpy(weight))
-    return student.eval()
+    return with_weights(student, merged)

@@ -7,8 +7,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from nlp_service.errors import BundleError
 from nlp_service.inference.bundle import TOKENIZER_FILE
 from nlp_service.inference.windows import Windower
@@ -22,8 +20,8 @@ from training.export import DELTA_FILE, WINDOW_TOKENS
 from training.places import Places
 from training.search.config import SearchConfig
 from training.search.figures import Encode, Vectors
-from training.search.pairs import SearchData, passage_of, read_search_data, searched_text
-from training.search.relevance import fit_relevance, measured
+from training.search.pairs import SearchData, read_search_data
+from training.search.relevance import fit_relevance, measured_queries
 from training.search.student import distillation_texts, train_student
 from training.shallow import read_student, write_student
 
@@ -71,14 +69,4 @@ def _encode(transformer: Any, base: Path, prefix: str) -> Encode:
 def _relevance(data: SearchData, encode_query: Encode, encode_passage: Encode) -> Relevance:
     """Fitted on the validation split: what was trained on looks easier than it is."""
     queries = [query for query in data.queries if query.split == "validation"]
-    articles, keys = list(data.articles.values()), list(data.articles)
-    return fit_relevance(
-        measured(
-            [query.query for query in queries],
-            [passage_of(article) for article in articles],
-            [searched_text(article) for article in articles],
-            np.array([keys.index(query.external_id) for query in queries], np.int64),
-            encode_query,
-            encode_passage,
-        )
-    )
+    return fit_relevance(measured_queries(data, queries, encode_query, encode_passage))

@@ -20,6 +20,7 @@ from nlp_service.knowledge.query import alternatives, words_of
 from nlp_service.knowledge.relevance import Calibration, Mode, Relevance
 from nlp_service.text.segmentation import terms
 from training.search.figures import Encode
+from training.search.pairs import Query, SearchData, passage_of, searched_text
 
 HITS = 3
 """So many of a query's first hits are calibrated by."""
@@ -57,6 +58,21 @@ def measured(
     rows = [index.scores(words).shares_of(range(len(texts))) for words in asked]
     cosines = normalise(encode_query(queries)) @ normalise(encode_passage(passages)).T
     return Measured(cosines.astype(np.float64), np.array(rows), np.array([words_of(words) for words in asked]), answer)
+
+
+def measured_queries(
+    data: SearchData, queries: Sequence[Query], encode_query: Encode, encode_passage: Encode
+) -> Measured:
+    """Of all articles of `data`, for these queries."""
+    articles, keys = list(data.articles.values()), list(data.articles)
+    return measured(
+        [query.query for query in queries],
+        [passage_of(article) for article in articles],
+        [searched_text(article) for article in articles],
+        np.array([keys.index(query.external_id) for query in queries], np.int64),
+        encode_query,
+        encode_passage,
+    )
 
 
 def fit_relevance(data: Measured) -> Relevance:

@@ -25,8 +25,8 @@ from training.console import console
 from training.metrics import expected_calibration_error
 from training.places import Places
 from training.search.figures import roc_auc
-from training.search.pairs import Query, SearchData, passage_of, read_search_data, searched_text
-from training.search.relevance import Measured, Values, fit_calibrations, measured
+from training.search.pairs import Query, SearchData, read_search_data
+from training.search.relevance import Measured, Values, fit_calibrations, measured_queries
 
 FEW_WORDS = 5
 LEAST = 0.5
@@ -79,9 +79,9 @@ def main(
     bundle = encoder.bundle
     stored = relevance_of(bundle.relevance)
     untrained = [one for one in data.queries if not one.held_out and (one.split != "train" or "" < newer <= one.id)]
-    fit = _measured(data, untrained, encoder)
+    fit = measured_queries(data, untrained, encoder.query, encoder.passage)
     fitted = stored.model_copy(update=fit_calibrations(fit, stored.cosine, stored.lexical))
-    held_out = _measured(data, [one for one in data.queries if one.held_out], encoder)
+    held_out = measured_queries(data, [one for one in data.queries if one.held_out], encoder.query, encoder.passage)
     console.print(f"fitted on {len(untrained)} queries, held out {len(held_out.answer)}")
     _print(held_out, {"serves": stored, "fitted": fitted})
     _print_words(data, encoder, {"serves": stored, "fitted": fitted})
@@ -106,18 +106,6 @@ def first_hits(data: Measured, relevance: Relevance, mode: Mode) -> FirstHits:
     return FirstHits(probable, right, without, said)
 
 
-def _measured(data: SearchData, queries: list[Query], encoder: SearchEncoder) -> Measured:
-    articles, keys = list(data.articles.values()), list(data.articles)
-    return measured(
-        [query.query for query in queries],
-        [passage_of(article) for article in articles],
-        [searched_text(article) for article in articles],
-        np.array([keys.index(query.external_id) for query in queries], np.int64),
-        encoder.query,
-        encoder.passage,
-    )
-
-
 def _print(data: Measured, ways: Mapping[str, Relevance]) -> None:
     named = f"at {LEAST}"
     table = Table(
@@ -136,7 +124,7 @@ def _print_words(data: SearchData, encoder: SearchEncoder, ways: Mapping[str, Re
     """What the words alone reach, which nothing answers."""
     key = next(iter(data.articles))
     queries = [Query(id="w", query=word, external_id=key, kind="terse", language="zh") for word in WORDS]
-    asked = _measured(data, queries, encoder)
+    asked = measured_queries(data, queries, encoder.query, encoder.passage)
     for name, relevance in ways.items():
         hits = first_hits(asked, relevance, "hybrid")
         found = hits.probabilities[~hits.lacking]

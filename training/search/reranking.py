@@ -17,8 +17,8 @@ from nlp_service.inference.pairs import pair
 from nlp_service.inference.search_encoder import SearchEncoder
 from nlp_service.knowledge.relevance import Found, Relevance, relevance_of
 from nlp_service.knowledge.reranking import fused_logits
-from training.search.pairs import Query, SearchData, passage_of, searched_text
-from training.search.relevance import Measured, Values, fit_calibration, fit_weights, measured
+from training.search.pairs import Query, SearchData, passage_of
+from training.search.relevance import Measured, Values, fit_calibration, fit_weights, measured_queries
 
 TOP = 20
 """So many hits of each query are scored."""
@@ -62,14 +62,7 @@ def candidates(data: SearchData, queries: Sequence[Query], encoder: SearchEncode
     """Found with this search encoder among all articles; so many hits of each query."""
     articles, keys = list(data.articles.values()), list(data.articles)
     relevance = relevance_of(encoder.bundle.relevance)
-    found = measured(
-        [query.query for query in queries],
-        [passage_of(article) for article in articles],
-        [searched_text(article) for article in articles],
-        np.array([keys.index(query.external_id) for query in queries], np.int64),
-        encoder.query,
-        encoder.passage,
-    )
+    found = measured_queries(data, queries, encoder.query, encoder.passage)
     strengths = relevance.cosine * found.cosines + relevance.lexical * found.shares
     first = np.argsort(-strengths, axis=1, kind="stable")[:, :top]
     told = [f"{passage_of(article)}\n{article.solution}" for article in articles]

@@ -21,7 +21,7 @@ from training.base.spec import Prefixes
 from training.build.bundles import Builder
 from training.bundled import BundledModels
 from training.console import console, quiet_libraries, step
-from training.encoder import TorchSession, encode, load_with_weights
+from training.encoder import TorchSession, encode, load_with_weights, weights_of
 from training.export import WINDOW_TOKENS
 from training.metrics import Figure
 from training.places import CANDIDATE_FILE, CONFIG_FILE, Places
@@ -88,7 +88,7 @@ def run_search(config: SearchConfig, places: Places) -> Path:
     with step("挖掘难负例 · mine hard negatives"):
         triplets = _triplets(config, data, spec.prefix, plain)
     transformer = train_search(config, base, triplets, places.var / "training" / SEARCH)
-    tuned = {name: weight.numpy() for name, weight in transformer.state_dict().items() if weight.is_floating_point()}
+    tuned = weights_of(transformer)
     share, chosen = _choose(config, data, base, plain_weights, tuned, spec.prefix, plain)
     unfinished = places.candidates / f"{SEARCH}.partial"
     shutil.rmtree(unfinished, ignore_errors=True)

