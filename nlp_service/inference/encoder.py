@@ -57,7 +57,7 @@ class Encoder:
         """
         if self.bundle.queries is None:
             return None
-        session = OpenVinoSession(folder, threads, self.bundle.precision, graph=QUERY.graph)
+        session = OpenVinoSession(folder, threads, self.bundle.precision, files=QUERY)
         encoder = Encoder(self.bundle, self._windower, session)
         encoder._check_test_vectors(folder / QUERY.test_vectors)
         return encoder

@@ -6,7 +6,8 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from nlp_service.inference.bundle import WHOLE
+from nlp_service.inference.bundle import WHOLE, GraphFiles
+from nlp_service.inference.mapped import Mapped, share_tables
 from nlp_service.inference.openvino_import import import_openvino
 from nlp_service.inference.unpacking import unpack_weights
 
@@ -35,16 +36,22 @@ class OpenVinoSession:
         threads: int,
         precision: Precision,
         *,
-        graph: str = WHOLE.graph,
+        files: GraphFiles = WHOLE,
         matrix_units: bool | None = None,
     ) -> None:
-        """`threads` 0 means all cores; `matrix_units` says whether to compute in bf16, None to ask the processor."""
+        """`threads` 0 means all cores; `matrix_units` says whether to compute in bf16, None to ask the processor.
+
+        Raises OSError when a file cannot be read, or the temporary folder has no room for unpacked weights.
+        """
         openvino = import_openvino()
         core = openvino.Core()
-        model = core.read_model(folder / graph)
+        weights = Mapped(folder / files.weights)
+        model = core.read_model((folder / files.graph).read_bytes(), openvino.Tensor(weights.bytes, shared_memory=True))
+        self._mapped = [weights, *share_tables(openvino, model, weights)]
         options: dict[str, str | int] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}
         if precision == "int8-dynamic" and (has_matrix_units() if matrix_units is None else matrix_units):
-            unpack_weights(openvino, model)
+            if unpacked := unpack_weights(openvino, model):
+                self._mapped.append(unpacked)
             options["INFERENCE_PRECISION_HINT"] = "bf16"
         else:
             # bf16 between 8-bit matrices costs more accuracy (cosine 0.991) than the quantisation itself (0.9993).
@@ -52,6 +59,14 @@ class OpenVinoSession:
             if precision == "int8-dynamic":
                 options["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = 128
         self._request = core.compile_model(model, "CPU", options).create_infer_request()
+        self._pack()
+
+    def _pack(self) -> None:
+        """With the first batch the runtime packs the weights for its kernels: after that theirs are not read again."""
+        one = np.ones((1, 1), np.int64)
+        self.run(one, one)
+        for mapped in self._mapped:
+            mapped.release()
 
     def run(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> NDArray[np.float32]:
         """See `Session.run`."""

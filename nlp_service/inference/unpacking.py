@@ -10,22 +10,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nlp_service.inference.mapped import Mapped, moved_to_file
 
-def unpack_weights(openvino: ModuleType, model: Any) -> int:
-    """Replace the packed weights of every matrix multiplication of an `openvino.Model` by constants; gives how many.
 
-    Word embeddings are looked up and not multiplied, so they stay in 8 bits and are read from the file as needed.
+def unpack_weights(openvino: ModuleType, model: Any) -> Mapped | None:
+    """Replace the packed weights of every matrix multiplication of an `openvino.Model` by constants.
+
+    Gives the file that holds them and that has to be kept, None when no weights were packed. Word embeddings are looked
+    up and not multiplied, so they stay in 8 bits.
     """
-    unpacked = 0
-    for node in model.get_ops():
-        if node.get_type_name() != "MatMul":
-            continue
-        weights = _value(node.input_value(1).get_node())
-        if weights is not None:
-            node.input(1).replace_source_output(openvino.op.Constant(weights).output(0))
-            unpacked += 1
+    multiplications = [node for node in model.get_ops() if node.get_type_name() == "MatMul"]
+    values = [(node, _value(node.input_value(1).get_node())) for node in multiplications]
+    unpacked = [(node, weights) for node, weights in values if weights is not None]
+    if not unpacked:
+        return None
+    mapped, arrays = moved_to_file([weights for _, weights in unpacked])
+    for (node, _), weights in zip(unpacked, arrays, strict=True):
+        node.input(1).replace_source_output(openvino.op.Constant(weights, shared_memory=True).output(0))
     model.validate_nodes_and_infer_types()
-    return unpacked
+    return mapped
 
 
 def _value(node: Any) -> NDArray[np.float32] | None:

@@ -141,7 +141,7 @@ class _GraphWriter:
             few = np.frombuffer("\n".join(self.comparison[:TEST_VECTOR_TEXTS]).encode(), dtype=np.uint8)
             save_file({"texts": few, "vectors": vectors[:TEST_VECTOR_TEXTS]}, self.target / files.test_vectors)
             # in 8 bits, which every processor can
-            session = OpenVinoSession(self.target, 0, self.precision, graph=files.graph, matrix_units=False)
+            session = OpenVinoSession(self.target, 0, self.precision, files=files, matrix_units=False)
             found = encode(session, self.windower, self.comparison, self.prefix, reference.dimension)
             comparison = _cosines(found, vectors)
         if comparison.cosine_min < MIN_COSINE:

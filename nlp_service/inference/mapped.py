@@ -1,0 +1,90 @@
+"""Weights that stay in files: what the runtime has packed its own way, or seldom reads, need not lie in memory as well.
+
+The runtime keeps the constants of a graph as long as the graph, beside the form that its kernels read. Mapped from a
+file they are read again if they are ever needed, and take no memory until then.
+"""
+
+import mmap
+import tempfile
+import weakref
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+LARGE = 1 << 24
+"""Bytes from which a constant is a table of words, looked up and not packed."""
+
+
+class Mapped:
+    """The bytes of a file, of which only those in use lie in memory."""
+
+    def __init__(self, file: "Path | IO[bytes]") -> None:
+        """Raises OSError when the file cannot be read, ValueError when it is empty."""
+        self.bytes: NDArray[np.uint8] = np.memmap(file, np.uint8, mode="c")
+
+    def release(self) -> None:
+        """Take no memory until the bytes are read again."""
+        mapping: Any = self.bytes.base
+        if hasattr(mmap, "MADV_DONTNEED"):
+            mapping.madvise(mmap.MADV_DONTNEED)
+
+
+def moved_to_file(arrays: Sequence[NDArray[np.float32]]) -> tuple[Mapped, list[NDArray[np.float32]]]:
+    """Equal arrays in a file without a name in the temporary folder, which goes with the process.
+
+    Raises OSError when the folder has no room for them.
+    """
+    with tempfile.TemporaryFile() as file:
+        for array in arrays:
+            file.write(np.ascontiguousarray(array).data)
+        file.flush()
+        mapped = Mapped(file)
+    values = mapped.bytes.view(np.float32)
+    starts = np.cumsum([0, *(array.size for array in arrays)])
+    return mapped, [
+        values[start : start + array.size].reshape(array.shape) for start, array in zip(starts, arrays, strict=False)
+    ]
+
+
+_tables: "weakref.WeakKeyDictionary[Mapped, list[NDArray[np.uint8]]]" = weakref.WeakKeyDictionary()
+
+
+def share_tables(openvino: ModuleType, model: Any, weights: Mapped) -> Iterator[Mapped]:
+    """Let an `openvino.Model` read each of its large tables where an equal one is mapped already.
+
+    Encoders that were trained from one base have equal word embeddings. Gives the files that it reads now beside
+    `weights`, its own.
+    """
+    for node in model.get_ops():
+        if node.get_type_name() != "Constant" or node.get_byte_size() < LARGE:
+            continue
+        values = node.get_data()
+        start = values.ctypes.data - weights.bytes.ctypes.data
+        table = weights.bytes[start : start + values.nbytes]
+        found = _known(table)
+        if found is None:
+            _tables.setdefault(weights, []).append(table)
+            continue
+        owner, known = found
+        held = openvino.Tensor(known.view(values.dtype).reshape(values.shape), shared_memory=True)
+        constant = openvino.op.Constant(held, shared_memory=True)
+        for reader in node.output(0).get_target_inputs():
+            reader.replace_source_output(constant.output(0))
+        yield owner
+
+
+def _known(table: NDArray[np.uint8]) -> tuple[Mapped, NDArray[np.uint8]] | None:
+    candidates = [(owner, known) for owner, tables in list(_tables.items()) for known in tables]
+    return next((found for found in candidates if _equal(found[1], table)), None)
+
+
+def _equal(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> bool:
+    """Compares piece by piece, as comparing all at once would take as much memory as a table does."""
+    starts = range(0, left.size, LARGE)
+    return left.size == right.size and all(
+        np.array_equal(left[start : start + LARGE], right[start : start + LARGE]) for start in starts
+    )
