@@ -10,11 +10,12 @@ import typer
 from rich.markup import escape
 
 from nlp_service.cli.console import bytes_progress, check_folder, console, progress
+from nlp_service.cli.export import export_articles
 from nlp_service.cli.rejected import Rejected
-from nlp_service.cli.runtime import open_engine, open_knowledge
+from nlp_service.cli.runtime import open_database, open_engine, open_knowledge
 from nlp_service.errors import InvalidRecord, ServiceError
 from nlp_service.knowledge.article import ArticleCreate
-from nlp_service.knowledge.formats.export import ExportFormat, Selection, count, export
+from nlp_service.knowledge.formats.export import Selection, count
 from nlp_service.knowledge.formats.files import File, files_of
 from nlp_service.knowledge.formats.importing import BATCH, Importer, batches
 from nlp_service.knowledge.formats.registry import read
@@ -22,11 +23,9 @@ from nlp_service.knowledge.formats.source import Source
 from nlp_service.knowledge.records import Bad
 from nlp_service.knowledge.store import ImportCounts
 from nlp_service.settings import Settings
-from nlp_service.storage.database import Database
-from nlp_service.storage.tables import ArticleStatus
 
 app = typer.Typer(help="知识库 · knowledge base", no_args_is_help=True)
-EXPORT_FORMATS: dict[str, ExportFormat] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
+app.command("export")(export_articles)
 
 
 @app.command("import")
@@ -82,38 +81,6 @@ def import_articles(
         raise typer.Exit(1)
 
 
-@app.command("export")
-def export_articles(
-    file: Annotated[Path, typer.Argument(dir_okay=False, help="JSONL 或 CSV 文件 · file to write, .jsonl or .csv")],
-    status: Annotated[ArticleStatus | None, typer.Option(help="只导出此状态 · only this status")] = None,
-    product: Annotated[str | None, typer.Option(help="只导出此产品 · only this product")] = None,
-) -> None:
-    """导出文章为 JSONL 或 CSV · export articles as JSON Lines or CSV, in the form that import reads.
-
-    CSV 中会被当作公式的单元格前加 ',导入时去除 · In CSV, a cell that a spreadsheet would run as a formula gets an
-    apostrophe in front, which import takes away.
-    """
-    form = EXPORT_FORMATS.get(file.suffix.lower())
-    if form is None:
-        raise ServiceError(f"{file}: 文件名须以 .jsonl 或 .csv 结尾 · the file name must end in .jsonl or .csv")
-    check_folder(file)
-    selection = Selection(status, product)
-    partial = file.with_name(file.name + ".partial")
-    written = 0
-    try:
-        with closing(_database(Settings())) as database, progress() as bar:
-            task = bar.add_task("导出 · exporting", total=count(database, selection))
-            with partial.open("w", encoding="utf-8", newline="") as stream:
-                for page in export(database, form, selection):
-                    stream.write(page.text)
-                    written += page.articles
-                    bar.advance(task, page.articles)
-        partial.replace(file)
-    finally:
-        partial.unlink(missing_ok=True)
-    console.print(f"[green]✓[/green] {written:,} 篇 · articles → {escape(str(file))}")
-
-
 @app.command("rebuild")
 def rebuild() -> None:
     """重算缺失的向量,重建索引并存快照 · compute missing vectors, build the indexes anew and save a snapshot of them."""
@@ -140,7 +107,7 @@ def _import(settings: Settings, files: Sequence[File], bad: Rejected, *, size: i
     with (
         open_engine(settings) as engine,
         open_knowledge(settings, engine) as knowledge,
-        closing(_database(settings)) as database,
+        closing(open_database(settings)) as database,
         bytes_progress() as bar,
     ):
         importer = Importer(knowledge.store, database)
@@ -171,12 +138,6 @@ def _articles(files: Sequence[File], bad: Rejected, done: Callable[[int], None])
         done(before)
 
 
-def _database(settings: Settings) -> Database:
-    database = Database(settings.resolved_database_url)
-    database.migrate()
-    return database
-
-
 def _count(settings: Settings) -> int:
-    with closing(_database(settings)) as database:
+    with closing(open_database(settings)) as database:
         return count(database, Selection())

@@ -13,6 +13,13 @@ from nlp_service.settings import Settings
 from nlp_service.storage.database import Database
 
 
+def open_database(settings: Settings) -> Database:
+    """The database with its tables of now; the caller closes it."""
+    database = Database(settings.resolved_database_url)
+    database.migrate()
+    return database
+
+
 @contextmanager
 def open_engine(settings: Settings) -> Iterator[Engine]:
     """The loaded engine, closed afterwards; raises BundleError when bundles are missing."""
@@ -44,8 +51,7 @@ class Knowledge:
 @contextmanager
 def open_knowledge(settings: Settings, engine: Engine) -> Iterator[Knowledge]:
     """The knowledge base."""
-    database = Database(settings.resolved_database_url)
-    database.migrate()
+    database = open_database(settings)
     try:
         yield Knowledge(database, engine, Searches(database, settings.index_dir, settings.search_statuses))
     finally:

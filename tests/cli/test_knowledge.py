@@ -275,6 +275,16 @@ class TestExport:
             _kb("export", home / "a.jsonl")
         assert (home / "a.jsonl").read_text("utf-8") == "old"
 
+    def test_a_folder_of_markdown_can_be_imported_again(self, home: Path) -> None:
+        assert "1 篇 · articles" in _kb("export", home / "articles").stderr
+        assert "created 0, 更新 · updated 0, 未变 · unchanged 1" in _kb("import", home / "articles").stderr
+
+    def test_a_folder_with_files_is_updated_only_when_told(self, home: Path) -> None:
+        _kb("export", home / "articles")
+        with pytest.raises(ServiceError, match="not empty"):
+            _kb("export", home / "articles")
+        assert "1 篇 · articles" in _kb("export", home / "articles", "--replace").stderr
+
     def test_another_kind_of_file_is_an_expected_error(self, home: Path) -> None:
         with pytest.raises(ServiceError, match=r"must end in \.jsonl or \.csv"):
             _kb("export", home / "a.xlsx")

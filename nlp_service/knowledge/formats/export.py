@@ -1,4 +1,4 @@
-"""All articles as text, page by page: JSON Lines or CSV, in the form that the import reads."""
+"""All articles, page by page; as text in JSON Lines or CSV, in the form that the import reads."""
 
 import csv
 import io
@@ -54,10 +54,16 @@ def export(database: Database, form: ExportFormat, selection: Selection) -> Iter
     """
     if form == "csv":
         yield Page(BYTE_ORDER_MARK + _rows([list(COLUMNS)]), 0)
-    last = 0
-    while articles := _page(database, selection, last):
+    for articles in rows(database, selection):
         records = [{name: article[name] for name in COLUMNS} for article in articles]
         yield Page(_rows(map(cells, records)) if form == "csv" else _lines(records), len(records))
+
+
+def rows(database: Database, selection: Selection) -> Iterator[Sequence[RowMapping]]:
+    """Id and `COLUMNS` of the selected articles in order of id, at most 200 at once."""
+    last = 0
+    while articles := _page(database, selection, last):
+        yield articles
         last = articles[-1]["id"]
 
 

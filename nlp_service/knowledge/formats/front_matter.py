@@ -1,6 +1,7 @@
 """The YAML lines in front of a Markdown text."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
@@ -9,12 +10,13 @@ from nlp_service.errors import InvalidRecord
 from nlp_service.knowledge.formats.table import split_tags
 
 FIELDS = ("title", "tags", "product", "external_id", "status")
-MAX_CHARACTERS = 20_000
+MAX_CHARACTERS = 40_000
+"""As many as the fields of an article take when most of their characters are written as escapes."""
 _FENCE = re.compile(r"---[ \t]*\r?\n(.*?)^(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
 
 
 def split_front_matter(text: str) -> tuple[dict[str, Any], str]:
-    """The fields of an article that the front matter gives, and the text after it; other keys are passed over.
+    """What the front matter says, and the text after it.
 
     Raises InvalidRecord when it is no YAML.
     """
@@ -29,12 +31,16 @@ def split_front_matter(text: str) -> tuple[dict[str, Any], str]:
         raise InvalidRecord(f"文首的 YAML 有误 · the front matter is not valid YAML{line}", place=0) from error
     if not isinstance(given, dict):
         return {}, text
-    fields = {name: _value(name, given[name]) for name in FIELDS if given.get(name) not in (None, "", [])}
-    return fields, text[match.end() :]
+    return given, text[match.end() :]
 
 
-def _value(name: str, value: object) -> object:
-    """YAML reads numbers and dates where a text is meant."""
+def fields_of(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of an article that a front matter gives; other keys are passed over."""
+    return {name: value_of(name, given[name]) for name in FIELDS if given.get(name) not in (None, "", [])}
+
+
+def value_of(name: str, value: object) -> object:
+    """The value of a field, since YAML reads numbers and dates where a text is meant."""
     if name != "tags":
         return _text(value)
     if isinstance(value, list):

@@ -1,13 +1,14 @@
-"""Markdown (CommonMark with tables), with or without front matter."""
+"""Markdown (CommonMark with tables), with or without front matter; articles that were exported read as they were."""
 
 from collections.abc import Iterator
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from nlp_service.knowledge.formats.article_page import BEGINNING, FORMAT, KEY, read_page
 from nlp_service.knowledge.formats.chunks import articles
 from nlp_service.knowledge.formats.encoding import decode
-from nlp_service.knowledge.formats.front_matter import split_front_matter
+from nlp_service.knowledge.formats.front_matter import fields_of, split_front_matter
 from nlp_service.knowledge.formats.html_page import html_content
 from nlp_service.knowledge.formats.source import Source
 from nlp_service.knowledge.records import Entry
@@ -21,8 +22,11 @@ def read(source: Source) -> Iterator[Entry]:
 
     Raises InvalidRecord when the bytes are no text or the front matter is no YAML.
     """
-    fields, text = split_front_matter(decode(source.stream.read()))
-    return articles(source, html_content(_html(text)), fields)
+    content = source.stream.read()
+    given, text = split_front_matter(decode(content, "utf-8" if content.startswith(BEGINNING.encode()) else None))
+    if given.get(KEY) == FORMAT:
+        return iter((read_page(given, text),))
+    return articles(source, html_content(_html(text)), fields_of(given))
 
 
 def _html(text: str) -> str:
