@@ -19,6 +19,7 @@ from nlp_service.inference.encoder import Encoder, Side, Vectors, merge, padded_
 from nlp_service.inference.observer import Observer, SilentObserver
 from nlp_service.inference.recent import RecentVectors
 from nlp_service.inference.waiting import Job, Lane, Request, Taken, Waiting
+from nlp_service.inference.windows import Window
 
 INTERACTIVE_TEXTS = 4
 """Requests of more texts are batch work."""
@@ -76,20 +77,28 @@ class Batcher:
         if seconds > self._limits.of(lane):
             raise _overloaded(seconds, self._limits.of(lane))
 
+    def windows(self, texts: Sequence[str], side: Side = "query") -> list[Window]:
+        """The token windows of texts, for `submit_windows`."""
+        started = time.perf_counter()
+        windows = self.encoder.windows(texts, side)
+        self._observer.tokenised(time.perf_counter() - started)
+        return windows
+
     def submit(self, texts: Sequence[str], side: Side = "query") -> Pending:
         """Begin to encode texts, one or more; raises Overloaded when they would wait too long."""
         self.check_room(len(texts))
-        started = time.perf_counter()
-        windows = self.encoder.windows(texts, side)
+        return self.submit_windows(self.windows(texts, side), len(texts))
+
+    def submit_windows(self, windows: Sequence[Window], texts: int) -> Pending:
+        """As `submit`, with the windows of so many texts; those of another encoder with the same tokenizer will do."""
         arrived = time.perf_counter()
-        self._observer.tokenised(arrived - started)
-        lane = _lane_of(len(texts))
+        lane = _lane_of(texts)
         latest = arrived + self._limits.of(lane)
         pooled = np.empty((len(windows), self.encoder.bundle.dimension), dtype=np.float32)
-        request = Request(windows, len(texts), lane, arrived, latest, pooled, copy_context())
+        request = Request(windows, texts, lane, arrived, latest, pooled, copy_context())
         request.future.add_done_callback(lambda future: self._drop(request) if future.cancelled() else None)
         with self._condition:
-            self.check_room(len(texts))
+            self.check_room(texts)
             known = self._recent.of(windows)
             self._waiting.add(request, known)
             complete = not request.lacking

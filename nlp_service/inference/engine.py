@@ -206,7 +206,9 @@ class Engine:
 
     def encode_query(self, query: str) -> Future[Vectors]:
         """The vector of a search query, shape (1, dimension), not normalised."""
-        return (self.queries if is_short(self.search.encoder, query) else self.search).submit([query], "query").vectors
+        windows = self.search.windows([query], "query")
+        batcher = self.queries if is_short(self.search_model, windows) else self.search
+        return batcher.submit_windows(windows, 1).vectors
 
     def encode_passages(self, texts: Sequence[str]) -> Vectors:
         """Normalised vectors of articles, shape (texts, dimension)."""

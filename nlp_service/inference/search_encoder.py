@@ -5,13 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
+from nlp_service.inference.bundle import EncoderBundle
 from nlp_service.inference.encoder import Encoder, Vectors
+from nlp_service.inference.windows import Window
 
 
-def is_short(encoder: Encoder, query: str) -> bool:
-    """Whether a query is as short as those that the graph of queries was trained for."""
-    longest = encoder.bundle.queries.max_tokens if encoder.bundle.queries is not None else 0
-    return sum(len(window.ids) for window in encoder.windows([query], "query")) <= longest
+def is_short(bundle: EncoderBundle, windows: Sequence[Window]) -> bool:
+    """Whether the windows of a query are as short as those that the graph of queries was trained for."""
+    longest = bundle.queries.max_tokens if bundle.queries is not None else 0
+    return sum(len(window.ids) for window in windows) <= longest
 
 
 class SearchEncoder:
@@ -27,7 +29,7 @@ class SearchEncoder:
         """Pooled vectors of queries, shape (texts, dimension), not normalised."""
         if self._short is None:
             return self._whole.encode(texts, "query")
-        short = np.array([is_short(self._whole, text) for text in texts])
+        short = np.array([is_short(self.bundle, self._whole.windows([text], "query")) for text in texts])
         vectors = np.empty((len(texts), self.bundle.dimension), np.float32)
         for encoder, chosen in ((self._short, short), (self._whole, ~short)):
             rows = np.flatnonzero(chosen).tolist()

@@ -23,6 +23,8 @@ from nlp_service.knowledge.keys import Kind, Mask
 Field = Literal["kind", "product", "module", "scenario", "tags", "status"]
 TEXT_FIELDS: tuple[Field, ...] = ("kind", "product", "module", "scenario", "status")
 COMPACT_FROM = 4096
+REMEMBERED = 16
+"""Filters whose masks are kept."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -68,6 +70,8 @@ class FacetIndex:
         self._texts = {field: TextColumn(_vocabulary(field)) for field in TEXT_FIELDS}
         self._tags = TagColumn(_vocabulary("tags"), np.zeros(0, np.int32), np.zeros(0, np.int32), 0)
         self._size = self._records = self._changes = 0
+        self._matched: dict[tuple[Filters, frozenset[str] | None], Mask] = {}
+        """What was asked for since the last change."""
 
     def __len__(self) -> int:
         return self._records
@@ -76,6 +80,7 @@ class FacetIndex:
         """Add a record; a key that is already there is replaced."""
         at = _microseconds(facets.at)
         self.remove([key])
+        self._matched.clear()
         self._size = max(self._size, key + 1)
         self._present, self._at = grown(self._present, self._size, False), grown(self._at, self._size, 0)
         self._present[key], self._at[key] = True, at
@@ -88,6 +93,7 @@ class FacetIndex:
         """Take records out; unknown keys are ignored."""
         for key in keys:
             if 0 <= key < self._size and self._present[key]:
+                self._matched.clear()
                 self._present[key] = False
                 self._tags.clear(key)
                 self._records -= 1
@@ -96,7 +102,19 @@ class FacetIndex:
             self._compact()
 
     def match(self, filters: Filters, default_statuses: frozenset[str] | None) -> Mask:
-        """The keys that the filters leave; `default_statuses` count where the filters name no status."""
+        """The keys that the filters leave; `default_statuses` count where the filters name no status.
+
+        The mask is read-only, and the same object until something changes: what is made of it may be kept.
+        """
+        asked = (filters, default_statuses)
+        if asked not in self._matched:
+            if len(self._matched) >= REMEMBERED:
+                self._matched.clear()
+            self._matched[asked] = self._match(filters, default_statuses)
+            self._matched[asked].setflags(write=False)
+        return self._matched[asked]
+
+    def _match(self, filters: Filters, default_statuses: frozenset[str] | None) -> Mask:
         mask = self._present[: self._size].copy()
         for field in (*TEXT_FIELDS, "tags"):
             values: frozenset[str] | None = getattr(filters, field)

@@ -116,8 +116,8 @@ class FollowedIndexes:
 
         Of many changes some are found before the others.
         """
-        with self._database.read() as session:
-            last = last_changes(session)
+        with self._database.look() as connection:
+            last = last_changes(connection)
         if last != self._seen:
             with self._following, self._database.read() as session:
                 self._catch_up(session)

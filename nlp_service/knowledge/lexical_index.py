@@ -22,6 +22,8 @@ from nlp_service.knowledge.packed_postings import EMPTY, Frequencies, PackedPost
 K1, B = 1.5, 0.75
 COMPACT_FROM = 1024
 DEAD = -1
+AHEAD = 2
+"""So many times as many documents as are asked for are looked at first."""
 
 
 Alternatives = Sequence[tuple[str, float]]
@@ -40,13 +42,23 @@ class LexicalScores:
 
     def best(self, k: int, allowed: Mask | None = None) -> list[tuple[int, float]]:
         """The `k` (1 or more) best (key, score > 0) among `allowed` keys: the best first, equal ones by key."""
-        slots = np.flatnonzero(self._scores > 0)
-        if allowed is not None and len(allowed):
-            keys = self._keys[slots]
-            slots = slots[allowed.take(keys, mode="clip") & (keys < len(allowed))]
-        elif allowed is not None:
-            return []
+        ahead = AHEAD * k
+        if len(self._scores) > ahead:
+            # Among twice as many of all documents there mostly are enough: then the others need not be looked at.
+            least = np.partition(self._scores, -ahead)[-ahead]
+            slots = self._allowed(np.flatnonzero(self._scores > max(least, 0)), allowed)
+            if len(slots) >= k:
+                return _best(self._keys[slots], self._scores[slots], k)
+        slots = self._allowed(np.flatnonzero(self._scores > 0), allowed)
         return _best(self._keys[slots], self._scores[slots], k)
+
+    def _allowed(self, slots: NDArray[np.intp], allowed: Mask | None) -> NDArray[np.intp]:
+        if allowed is None:
+            return slots
+        if not len(allowed):
+            return slots[:0]
+        keys = self._keys[slots]
+        return slots[allowed.take(keys, mode="clip") & (keys < len(allowed))]
 
     def shares_of(self, keys: Sequence[int]) -> list[float]:
         """The scores of some keys that are in the index, as shares of the best possible one."""

@@ -6,8 +6,9 @@ into memory, read-only: start-up reads next to nothing and the processes of one 
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from nlp_service.knowledge.growing import Number
 
 Slots = NDArray[np.int32]
 Frequencies = NDArray[np.float32]
+PREFIX = 8
+"""Bytes that are compared as one number."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,13 @@ class PackedPostings:
     def of(self, term: str) -> tuple[Slots, Frequencies]:
         """The documents that hold `term`, ascending, and how often each does; empty for an unknown term."""
         wanted = _bytes(term)
-        place = bisect_left(range(len(self.ends) - 1), wanted, key=self._term)
-        if place == len(self.ends) - 1 or self._term(place) != wanted:
+        beginning = np.frombuffer(wanted[:PREFIX].ljust(PREFIX, b"\0"), ">u8")
+        first, last = (
+            self._prefixes.searchsorted(beginning, "left")[0],
+            self._prefixes.searchsorted(beginning, "right")[0],
+        )
+        place = bisect_left(range(last), wanted, lo=first, key=self._term)
+        if place == last or self._term(place) != wanted:
             return self.slots[:0], self.frequencies[:0]
         start, end = self.ends[place], self.ends[place + 1]
         return self.slots[start:end], self.frequencies[start:end]
@@ -67,7 +75,7 @@ class PackedPostings:
 
     def save(self, folder: Path) -> None:
         """Write the arrays into `folder`."""
-        for name, values in vars(self).items():
+        for name, values in self._arrays():
             np.save(folder / f"{name}.npy", values, allow_pickle=False)
 
     @classmethod
@@ -85,16 +93,29 @@ class PackedPostings:
             raise IndexDamaged("词项索引文件互不匹配 · the files of the lexical index do not fit together")
         return opened
 
+    def _arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        return ((field.name, getattr(self, field.name)) for field in fields(self))
+
     def _fits(self, documents: int) -> bool:
-        expected = vars(EMPTY)
+        expected = dict(EMPTY._arrays())
         return (
-            all(values.dtype == expected[name].dtype and values.ndim == 1 for name, values in vars(self).items())
+            all(values.dtype == expected[name].dtype and values.ndim == 1 for name, values in self._arrays())
             and len(self.ends) == len(self.text_ends)
             and len(self.slots) == len(self.frequencies)
             and _are_ends(self.text_ends, len(self.text))
             and _are_ends(self.ends, len(self.slots))
             and (not len(self.slots) or (int(self.slots.min()) >= 0 and int(self.slots.max()) < documents))
         )
+
+    @cached_property
+    def _prefixes(self) -> NDArray[np.uint64]:
+        """The first bytes of each term as a number, so that most of the bisection compares numbers."""
+        starts, lengths = self.text_ends[:-1], np.diff(self.text_ends)
+        prefixes = np.zeros((len(starts), PREFIX), np.uint8)
+        for place in range(PREFIX):
+            longer = lengths > place
+            prefixes[longer, place] = self.text[starts[longer] + place]
+        return prefixes.view(">u8").ravel().astype(np.uint64)
 
     def _terms(self) -> list[bytes]:
         text, ends = self.text.tobytes(), self.text_ends.tolist()

@@ -235,12 +235,12 @@ class KnowledgeSearch:
         for one in ranked:
             kind, number = record_of(one.key)
             wanted.setdefault(kind, []).append(number)
-        with self._database.read() as session:
+        with self._database.look() as connection:
             documents = {
                 document.key: document
                 for source in SOURCES
                 if source.kind in wanted
-                for document in source.documents(session, wanted[source.kind])
+                for document in source.documents(connection, wanted[source.kind])
             }
         return [
             Hit(documents[one.key], one.score, highlights(documents[one.key].fields, set(asked)), one.twins)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Select, func, select
+from sqlalchemy import Connection, Select, func, select
 from sqlalchemy.orm import Session
 
 from nlp_service.knowledge.article import content_hash
@@ -55,9 +55,10 @@ class Source:
         changed = select(self.change.record_id).where(self.change.sequence > sequence).distinct()
         return session.scalars(changed).all()
 
-    def documents(self, session: Session, numbers: Sequence[int]) -> list[Document]:
+    def documents(self, session: Session | Connection, numbers: Sequence[int]) -> list[Document]:
         """Those of the records that exist, in no order."""
-        return [self.document(record) for record in session.execute(self.selected.where(self.record.id.in_(numbers)))]
+        number = self.record.__table__.c.id
+        return [self.document(record) for record in session.execute(self.selected.where(number.in_(numbers)))]
 
     def stored_vectors(self, session: Session, documents: Sequence[Document], encoder: str) -> dict[int, Vector]:
         """By number, the vectors that are stored of the documents' present texts."""
@@ -87,7 +88,7 @@ ARTICLES = Source(
     Article,
     ArticleChange,
     ArticleVector,
-    select(*(getattr(Article, name) for name in ARTICLE_COLUMNS)),
+    select(*(Article.__table__.c[name] for name in ARTICLE_COLUMNS)),
     article_document,
 )
 CASES = Source(
@@ -95,14 +96,14 @@ CASES = Source(
     Feedback,
     FeedbackChange,
     FeedbackVector,
-    select(*(getattr(Feedback, name) for name in CASE_COLUMNS)).where(Feedback.kind == "ticket"),
+    select(*(Feedback.__table__.c[name] for name in CASE_COLUMNS)).where(Feedback.__table__.c.kind == "ticket"),
     case_document,
 )
 SOURCES: tuple[Source, ...] = (ARTICLES, CASES)
-_LAST_CHANGES = select(*(select(func.max(source.change.sequence)).scalar_subquery() for source in SOURCES))
+_LAST_CHANGES = select(*(select(func.max(source.change.__table__.c.sequence)).scalar_subquery() for source in SOURCES))
 
 
-def last_changes(session: Session) -> dict[Kind, int]:
+def last_changes(session: Session | Connection) -> dict[Kind, int]:
     """The number of the last change of each kind of record; 0 before the first."""
     found = session.execute(_LAST_CHANGES).one()
     return {source.kind: sequence or 0 for source, sequence in zip(SOURCES, found, strict=True)}

@@ -28,7 +28,8 @@ class Database:
         postgresql = parsed.get_backend_name() == "postgresql"
         self.engine: Engine = open_postgresql(parsed) if postgresql else open_sqlite(parsed)
         reading = READING if postgresql else {}
-        self._reading = sessionmaker(self.engine.execution_options(**reading), expire_on_commit=False)
+        self._readers = self.engine.execution_options(**reading)
+        self._reading = sessionmaker(self._readers, expire_on_commit=False)
         self._writing = sessionmaker(self.engine.execution_options(writes=True), expire_on_commit=False)
 
     @contextmanager
@@ -36,6 +37,12 @@ class Database:
         """A session for reading; sees one moment of the database."""
         with self._reading() as session:
             yield session
+
+    @contextmanager
+    def look(self) -> Iterator[Connection]:
+        """As `read`, for a statement or two of plain columns: a session would take longer than they do."""
+        with self._readers.connect() as connection:
+            yield connection
 
     @contextmanager
     def write(self) -> Iterator[Session]:

@@ -15,6 +15,7 @@ from nlp_service.text.segmenter import segmenter
 
 _TERM = re.compile(r"\w", re.UNICODE)
 _FULL_WIDTH = re.compile("[\uff01-\uff5e\u3000]")
+_HALF_WIDTH = {chr(code): chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)} | {"\u3000": " "}
 # Codes such as 0x80070005, E1001, ORA-01555 or HTTP 502: one term each, beside the words that they contain.
 _CODE = re.compile(r"(?<![a-z0-9])(?:0x[0-9a-f]+|-?\d{3,}|[a-z]{1,10}[-_]?\d+(?:[-_.]\d+)*)(?![a-z0-9])")
 # The same codes however they are joined and filled with zeros; the groups are what counts of them.
@@ -63,7 +64,7 @@ def spelled_codes(plain: str) -> Iterator[tuple[str, int, int]]:
 
 
 def _half_width(text: str) -> str:
-    return _FULL_WIDTH.sub(lambda found: " " if found[0] == "\u3000" else chr(ord(found[0]) - 0xFEE0), text)
+    return _FULL_WIDTH.sub(lambda found: _HALF_WIDTH[found[0]], text)
 
 
 def _words_of(plain: str) -> list[str]:

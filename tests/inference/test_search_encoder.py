@@ -49,7 +49,7 @@ def test_both_graphs_share_a_vector_space(engine: Engine) -> None:
 
 def test_tools_encode_as_the_service_does(engine: Engine, served: SearchEncoder) -> None:
     texts = [QUERY_TEXT, LONG]
-    assert [is_short(engine.search.encoder, text) for text in texts] == [True, False]
+    assert [is_short(engine.search_model, engine.search.windows([text])) for text in texts] == [True, False]
     expected = normalise(np.concatenate([engine.encode_query(text).result() for text in texts]))
     assert (normalise(served.query(texts)) * expected).sum(axis=1).min() > 0.999
 
@@ -83,5 +83,5 @@ class TestBundle:
         (folder / BUNDLE_FILE).unlink()
         (folder / BUNDLE_FILE).write_text(whole.model_dump_json(), "utf-8")
         alone = SearchEncoder(folder, threads=1)
-        assert not is_short(alone._whole, "短")
+        assert not is_short(whole, alone._whole.windows(["短"], "query"))
         assert np.array_equal(alone.query([QUERY_TEXT]), alone._whole.encode([QUERY_TEXT], "query"))

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nlp_service.errors import IndexDamaged
-from nlp_service.knowledge.facets import COMPACT_FROM, FacetIndex, Facets, Filters
+from nlp_service.knowledge.facets import COMPACT_FROM, REMEMBERED, FacetIndex, Facets, Filters
 from nlp_service.knowledge.keys import Mask
 
 MAY = datetime(2026, 5, 1, 8, 30, 0, 123456, tzinfo=UTC)
@@ -132,9 +132,23 @@ def test_records_with_the_same_module_are_named(index: FacetIndex) -> None:
     assert _keys(index.same("module", "登录")) == [2, 7]
 
 
-def test_a_mask_can_be_changed_without_changing_the_index(index: FacetIndex) -> None:
-    index.match(Filters(), None)[:] = False
-    assert _keys(index.match(Filters(), None)) == [2, 4, 7]
+def test_a_mask_can_not_be_changed(index: FacetIndex) -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        index.match(Filters(), None)[:] = False
+
+
+def test_a_mask_stays_the_same_until_something_changes(index: FacetIndex) -> None:
+    before = index.match(Filters(), None)
+    assert index.match(Filters(), None) is before
+    index.remove([4])
+    assert _keys(index.match(Filters(), None)) == [2, 7]
+    assert _keys(before) == [2, 4, 7]
+
+
+def test_masks_of_many_different_filters_are_not_all_kept(index: FacetIndex) -> None:
+    for number in range(3 * REMEMBERED):
+        index.match(Filters(product=frozenset({f"产品{number}"})), None)
+    assert len(index._matched) <= REMEMBERED
 
 
 def test_more_values_than_are_compared_one_by_one_match_as_few_do() -> None:

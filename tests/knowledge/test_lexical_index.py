@@ -150,6 +150,28 @@ def test_the_filter_comes_before_the_best_k(index: LexicalIndex) -> None:
     assert index.search(["登录"], 1, allowed=_allowed(worst[0])) == [worst]
 
 
+@pytest.mark.parametrize("share", [0.01, 0.4, 0.9])
+def test_among_many_documents_the_best_allowed_ones_are_found(share: float) -> None:
+    random, index = Random(7), LexicalIndex()
+    for key in range(600):
+        index.put(key, random.choices(["登录", "失败", "密码", "导出"], k=random.randrange(1, 4)))
+    scores = index.scores([[("登录", 1.0)], [("失败", 1.0)]])
+    everything = scores.best(600)
+    allowed = np.array([random.random() < share for _ in range(600)])
+    assert scores.best(20, allowed) == [(key, score) for key, score in everything if allowed[key]][:20]
+
+
+def test_terms_with_the_same_beginning_are_told_apart(tmp_path: Path) -> None:
+    alike = ["付", "付款", "付款失", "付款失败", "付款失败了", "a", "a\0", "abcdefgh", "abcdefghi", "abcdefgh\0", ""]
+    index = LexicalIndex()
+    for key, term in enumerate(alike):
+        index.put(key, [term])
+    index.save(tmp_path)
+    opened = LexicalIndex.open(tmp_path)
+    assert [[key for key, _ in opened.search([term], 20)] for term in alike] == [[key] for key in range(len(alike))]
+    assert opened.search(["付款失败啊"], 20) == []
+
+
 def test_keys_from_the_length_of_the_mask_on_are_not_found(index: LexicalIndex) -> None:
     assert [key for key, _ in index.search(["登录"], 10, allowed=np.ones(2, bool))] == [1]
 
