@@ -5,6 +5,7 @@ environment are left out, or tests would write into the database that NLP_DATABA
 """
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,9 +70,19 @@ def settings(home: Path) -> Settings:
     return Settings(home=home)
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite database with the tables of this version, to copy: making one takes much longer."""
+    file: Path = tmp_path_factory.mktemp(MIGRATED) / "nlp.db"
+    with opened(f"sqlite:///{file}") as template:
+        template.migrate()
+    return file
+
+
 @pytest.fixture
-def client(settings: Settings, engine: Engine) -> Iterator[TestClient]:
+def client(settings: Settings, engine: Engine, migrated: Path) -> Iterator[TestClient]:
     """The service with the real models and an empty knowledge base."""
+    shutil.copy(migrated, settings.var_dir)
     with TestClient(create_app(settings, engine)) as started:
         yield started
 
@@ -118,8 +129,9 @@ def empty_url(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> I
 def database(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Database]:
     """A database with the tables of this version."""
     if backend == "sqlite":
-        with opened(f"sqlite:///{tmp_path / 'db' / 'nlp.db'}") as created:
-            created.migrate()
+        (tmp_path / "db").mkdir()
+        file = shutil.copy(request.getfixturevalue("migrated"), tmp_path / "db")
+        with opened(f"sqlite:///{file}") as created:
             yield created
     else:
         yield request.getfixturevalue("postgres_database")

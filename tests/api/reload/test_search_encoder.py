@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from structlog.testing import capture_logs
 
 from nlp_service.inference.bundle import BUNDLE_FILE, EncoderBundle, HeadBundle, read_bundle
 from nlp_service.inference.live import LiveEngine
-from nlp_service.inference.release import SEARCH, encoder_folder, read_release, write_release
+from nlp_service.inference.release import SEARCH, Release, encoder_folder, read_release, write_release
 from nlp_service.storage.tables import ArticleVector
 from tests.api.reload.versions import classified, reload_models, service_of, version_of
 from tests.observability.values import value
@@ -32,23 +33,42 @@ ARTICLES = [
 Answer = tuple[tuple[str, float], ...]
 
 
-@pytest.fixture
-def bundles(tmp_path: Path) -> Path:
-    return copy_bundles(tmp_path)
+@pytest.fixture(scope="module")
+def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copy_bundles(tmp_path_factory.mktemp("home"))
 
 
-@pytest.fixture
-def client(bundles: Path) -> Iterator[TestClient]:
+@pytest.fixture(scope="module")
+def first(bundles: Path) -> Release:
+    return read_release(bundles)
+
+
+@pytest.fixture(scope="module")
+def running(bundles: Path, first: Release) -> Iterator[TestClient]:
     """A service with three articles of one product."""
+    assert first
     with service_of(bundles, watch_models=False) as started:
         articles = [{**article, "product": "known"} for article in ARTICLES]
         assert started.post("/v1/knowledge/import", json={"articles": articles}).status_code == 200
         yield started
 
 
+@pytest.fixture(scope="class")
+def client(running: TestClient, bundles: Path, first: Release) -> Iterator[TestClient]:
+    """That service; afterwards what served at first serves again."""
+    yield running
+    _take(running, bundles, first)
+
+
 def _live(client: TestClient) -> LiveEngine:
     live: LiveEngine = client.app.state.live  # type: ignore[attr-defined]
     return live
+
+
+def _take(client: TestClient, bundles: Path, release: Release) -> None:
+    write_release(bundles, release)
+    assert reload_models(client).status_code == 200
+    _live(client).wait_for_search(SECONDS)
 
 
 def _swap(client: TestClient, bundles: Path) -> None:
@@ -91,73 +111,86 @@ def _encoders(client: TestClient, number: int) -> set[str]:
         return set(session.scalars(select(ArticleVector.encoder).where(ArticleVector.record_id == number)))
 
 
-def test_the_new_encoder_answers(client: TestClient, bundles: Path) -> None:
-    before = _search_version(client)
+@dataclass(frozen=True)
+class Before:
+    """What a service said before another search encoder was taken."""
+
+    version: str
+    answers: list[Answer]
+
+
+@pytest.fixture(scope="class")
+def before(client: TestClient, bundles: Path) -> Before:
+    """What was said before the swap, which is over."""
+    said = Before(_search_version(client), [_ask(client, query) for query in QUERIES])
     _swap(client, bundles)
-    assert before != _search_version(client) == _version_in(bundles)
+    return said
 
 
-def test_every_record_has_a_vector_of_both(client: TestClient, bundles: Path) -> None:
-    _swap(client, bundles)
-    assert [len(_encoders(client, number)) for number in (1, 2, 3)] == [2, 2, 2]
+class TestASwap:
+    def test_the_new_encoder_answers(self, client: TestClient, bundles: Path, before: Before) -> None:
+        assert before.version != _search_version(client) == _version_in(bundles)
+
+    @pytest.mark.usefixtures("before")
+    def test_every_record_has_a_vector_of_both(self, client: TestClient) -> None:
+        assert [len(_encoders(client, number)) for number in (1, 2, 3)] == [2, 2, 2]
+
+    @pytest.mark.usefixtures("before")
+    def test_what_is_written_afterwards_gets_a_vector_of_the_new_one(self, client: TestClient, bundles: Path) -> None:
+        created = client.post(
+            "/v1/knowledge", json={"title": "摄像头黑屏", "problem": "没有画面", "solution": "换接口"}
+        )
+        new = read_bundle(serving_head(bundles, "classify"), HeadBundle).encoder.fingerprint
+        assert _encoders(client, created.json()["id"]) == {new}
+
+    def test_going_back_is_another_swap(
+        self, client: TestClient, bundles: Path, first: Release, before: Before
+    ) -> None:
+        _take(client, bundles, first)
+        assert [_ask(client, query) for query in QUERIES] == before.answers
 
 
-def test_what_is_written_afterwards_gets_a_vector_of_the_new_one(client: TestClient, bundles: Path) -> None:
-    _swap(client, bundles)
-    created = client.post("/v1/knowledge", json={"title": "摄像头黑屏", "problem": "没有画面", "solution": "换接口"})
-    new = read_bundle(serving_head(bundles, "classify"), HeadBundle).encoder.fingerprint
-    assert _encoders(client, created.json()["id"]) == {new}
+@pytest.fixture(scope="class")
+def answers(client: TestClient, bundles: Path) -> dict[str, Any]:
+    """What was found before, during and after a swap, and the articles that were written meanwhile."""
+    swapped = threading.Event()
+    before = {query: _ask(client, query) for query in QUERIES}
 
+    def search(thread: int) -> set[tuple[str, Answer]]:
+        query, found = QUERIES[thread], set()
+        while not swapped.is_set():
+            if (answer := _answer(client, query)) is not None:
+                found.add((query, answer))
+        return found
 
-def test_going_back_is_another_swap(client: TestClient, bundles: Path) -> None:
-    first, before = read_release(bundles), [_ask(client, query) for query in QUERIES]
-    _swap(client, bundles)
-    write_release(bundles, first)
-    reload_models(client)
-    _live(client).wait_for_search(SECONDS)
-    assert [_ask(client, query) for query in QUERIES] == before
+    def write() -> list[int]:
+        numbers: list[int] = []
+        while not swapped.is_set() and len(numbers) < 300:
+            article = {
+                "title": f"第 {len(numbers)} 篇",
+                "problem": "屏幕花屏",
+                "solution": "换线",
+                "product": "new",
+            }
+            created = client.post("/v1/knowledge", json=article)
+            assert created.status_code == 201
+            numbers.append(created.json()["id"])
+        return numbers
+
+    with ThreadPoolExecutor(THREADS + 1) as pool:
+        asked = [pool.submit(search, thread) for thread in range(THREADS)]
+        writing = pool.submit(write)
+        try:
+            _swap(client, bundles)
+        finally:
+            swapped.set()
+        during = {answer for future in asked for answer in future.result()}
+        written = writing.result()
+    after = {query: _ask(client, query) for query in QUERIES}
+    return {"before": before, "during": during, "after": after, "written": written}
 
 
 class TestWhileRequestsGoOn:
-    @pytest.fixture
-    def answers(self, client: TestClient, bundles: Path) -> dict[str, Any]:
-        """What was found before, during and after a swap, and the articles that were written meanwhile."""
-        swapped = threading.Event()
-        before = {query: _ask(client, query) for query in QUERIES}
-
-        def search(thread: int) -> set[tuple[str, Answer]]:
-            query, found = QUERIES[thread], set()
-            while not swapped.is_set():
-                if (answer := _answer(client, query)) is not None:
-                    found.add((query, answer))
-            return found
-
-        def write() -> list[int]:
-            numbers: list[int] = []
-            while not swapped.is_set() and len(numbers) < 300:
-                article = {
-                    "title": f"第 {len(numbers)} 篇",
-                    "problem": "屏幕花屏",
-                    "solution": "换线",
-                    "product": "new",
-                }
-                created = client.post("/v1/knowledge", json=article)
-                assert created.status_code == 201
-                numbers.append(created.json()["id"])
-            return numbers
-
-        with ThreadPoolExecutor(THREADS + 1) as pool:
-            asked = [pool.submit(search, thread) for thread in range(THREADS)]
-            writing = pool.submit(write)
-            try:
-                _swap(client, bundles)
-            finally:
-                swapped.set()
-            during = {answer for future in asked for answer in future.result()}
-            written = writing.result()
-        after = {query: _ask(client, query) for query in QUERIES}
-        return {"before": before, "during": during, "after": after, "written": written}
-
     def test_every_answer_is_that_of_one_encoder_and_its_index(self, answers: dict[str, Any]) -> None:
         possible = {(query, answers[when][query]) for when in ("before", "after") for query in QUERIES}
         assert answers["during"] <= possible
@@ -175,25 +208,26 @@ class TestWhileRequestsGoOn:
         assert found == wanted
 
 
-class TestRefused:
-    @pytest.fixture
-    def broken(self, client: TestClient, bundles: Path) -> str:
-        """The version that serves, after a search encoder was promoted whose calibration nobody can read."""
-        serving = _search_version(client)
-        head = read_bundle(serving_head(bundles, "classify"), HeadBundle).encoder
-        fingerprint = head.fingerprint[::-1]
-        target = bundles / encoder_folder("broken", fingerprint)
-        target.mkdir()
-        for file in (bundles / encoder_folder(head.name, head.fingerprint)).iterdir():
-            (target / file.name).symlink_to(file.resolve())
-        description = (target / BUNDLE_FILE).read_bytes()
-        (target / BUNDLE_FILE).unlink()
-        (target / BUNDLE_FILE).write_bytes(description)
-        edit_bundle(target, name="broken", fingerprint=fingerprint, relevance={"cosine": 1})
-        parts = {SEARCH: target.relative_to(bundles).as_posix()}
-        write_release(bundles, read_release(bundles).changed("promote", SEARCH, parts))
-        return serving
+@pytest.fixture(scope="class")
+def broken(client: TestClient, bundles: Path) -> str:
+    """The version that serves, after a search encoder was promoted whose calibration nobody can read."""
+    serving = _search_version(client)
+    head = read_bundle(serving_head(bundles, "classify"), HeadBundle).encoder
+    fingerprint = head.fingerprint[::-1]
+    target = bundles / encoder_folder("broken", fingerprint)
+    target.mkdir()
+    for file in (bundles / encoder_folder(head.name, head.fingerprint)).iterdir():
+        (target / file.name).symlink_to(file.resolve())
+    description = (target / BUNDLE_FILE).read_bytes()
+    (target / BUNDLE_FILE).unlink()
+    (target / BUNDLE_FILE).write_bytes(description)
+    edit_bundle(target, name="broken", fingerprint=fingerprint, relevance={"cosine": 1})
+    parts = {SEARCH: target.relative_to(bundles).as_posix()}
+    write_release(bundles, read_release(bundles).changed("promote", SEARCH, parts))
+    return serving
 
+
+class TestRefused:
     def test_the_old_encoder_goes_on(self, client: TestClient, broken: str) -> None:
         before = _ask(client, QUERIES[0])
         reload_models(client)
@@ -210,6 +244,7 @@ class TestRefused:
 
     @pytest.mark.usefixtures("broken")
     def test_operators_see_it(self, client: TestClient) -> None:
+        client.app.state.observed.update()  # type: ignore[attr-defined]
         before = value(client, "nlp_model_reloads_total", result="failed")
         reload_models(client)
         _live(client).wait_for_search(SECONDS)
@@ -223,12 +258,10 @@ class TestRefused:
         assert (classified(client)[0], _search_version(client)) == ("second", broken)
 
 
-def test_taking_it_back_while_it_is_prepared_keeps_the_first(client: TestClient, bundles: Path) -> None:
-    first, before = read_release(bundles), _ask(client, QUERIES[0])
+def test_taking_it_back_while_it_is_prepared_keeps_the_first(client: TestClient, bundles: Path, first: Release) -> None:
+    before = _ask(client, QUERIES[0])
     promote_search(bundles)
     reload_models(client)
-    write_release(bundles, first)
-    reload_models(client)
-    _live(client).wait_for_search(SECONDS)
+    _take(client, bundles, first)
     assert (_search_version(client), _ask(client, QUERIES[0])) == (_version_in(bundles), before)
     assert classified(client)[0] == version_of(first)
