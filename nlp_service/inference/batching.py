@@ -102,12 +102,12 @@ class Batcher:
             known = self._recent.of(windows)
             self._waiting.add(request, known)
             complete = not request.lacking
-            self._observer.queued(self._waiting.windows)
+            self._observer.queued(self._waiting.windows_by_lane)
             self._condition.notify()
         if known:
             self._observer.recalled(len(known))
         if complete:
-            self._observer.waited(0.0)
+            self._observer.waited(0.0, lane)
             self._finish(request)
         return Pending(request.future, sum(len(window.ids) for window in windows))
 
@@ -141,14 +141,14 @@ class Batcher:
                     return
                 now = time.perf_counter()
                 taken = self._waiting.take(now)
-                self._observer.queued(self._waiting.windows)
+                self._observer.queued(self._waiting.windows_by_lane)
             self._tell(taken, now)
             if taken.jobs:
                 self._run(taken.jobs)
 
     def _tell(self, taken: Taken, now: float) -> None:
         for request in taken.begun:
-            request.context.run(self._observer.waited, now - request.arrived)
+            request.context.run(self._observer.waited, now - request.arrived, request.lane)
         for request in taken.expired:
             _fail(request, _overloaded(now - request.arrived, self._limits.of(request.lane)))
 
@@ -184,7 +184,7 @@ class Batcher:
     def _drop(self, request: Request) -> None:
         with self._condition:
             self._waiting.drop(request)
-            self._observer.queued(self._waiting.windows)
+            self._observer.queued(self._waiting.windows_by_lane)
 
 
 def _lane_of(texts: int) -> Lane:

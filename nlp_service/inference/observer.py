@@ -1,6 +1,9 @@
 """Who is told what an encoder's batcher does."""
 
+from collections.abc import Mapping
 from typing import Protocol
+
+from nlp_service.inference.waiting import Lane
 
 
 class Observer(Protocol):
@@ -9,8 +12,8 @@ class Observer(Protocol):
     What concerns one request is told in the context (`contextvars`) in which it was submitted, in any thread.
     """
 
-    def queued(self, windows: int) -> None:
-        """`windows` wait now."""
+    def queued(self, windows: Mapping[Lane, int]) -> None:
+        """So many windows wait in each lane now."""
         ...
 
     def batch(self, windows: int, tokens: int, seconds: float) -> None:
@@ -29,7 +32,7 @@ class Observer(Protocol):
         """So many windows of a request need no computation: their vectors were computed lately."""
         ...
 
-    def waited(self, seconds: float) -> None:
+    def waited(self, seconds: float, lane: Lane) -> None:
         """A request waited this long until its first batch, which begins now; no time when it needs none of its own."""
         ...
 
@@ -41,7 +44,7 @@ class Observer(Protocol):
 class SilentObserver:
     """Ignores everything."""
 
-    def queued(self, windows: int) -> None:
+    def queued(self, windows: Mapping[Lane, int]) -> None:
         """Ignore."""
 
     def batch(self, windows: int, tokens: int, seconds: float) -> None:
@@ -56,7 +59,7 @@ class SilentObserver:
     def recalled(self, windows: int) -> None:
         """Ignore."""
 
-    def waited(self, seconds: float) -> None:
+    def waited(self, seconds: float, lane: Lane) -> None:
         """Ignore."""
 
     def encoded(self, seconds: float) -> None:

@@ -71,7 +71,7 @@ class Waiting:
         self._lanes: dict[Lane, dict[Request, None]] = {lane: {} for lane in LANE_SHARES}
         self._open: dict[bytes, Job] = {}
         self._tokens: dict[Lane, int] = dict.fromkeys(LANE_SHARES, 0)
-        self._windows = 0
+        self._windows: dict[Lane, int] = dict.fromkeys(LANE_SHARES, 0)
         self._passes: dict[Lane, float] = dict.fromkeys(LANE_SHARES, 0.0)
 
     def __bool__(self) -> bool:
@@ -81,7 +81,12 @@ class Waiting:
     @property
     def windows(self) -> int:
         """How many windows wait."""
-        return self._windows
+        return sum(self._windows.values())
+
+    @property
+    def windows_by_lane(self) -> dict[Lane, int]:
+        """How many windows wait in each lane."""
+        return dict(self._windows)
 
     def tokens_before(self, lane: Lane) -> float:
         """Tokens that will be computed before everything is, that waits in the lane now."""
@@ -197,5 +202,5 @@ class Waiting:
                 taken.begun.append(waiter)
 
     def _count(self, job: Job, change: int) -> None:
-        self._windows += change
+        self._windows[job.lane] += change
         self._tokens[job.lane] += change * padded_length(len(job.window.ids))

@@ -1,5 +1,8 @@
 """Watches one encoder's batcher."""
 
+from collections.abc import Mapping
+
+from nlp_service.inference.waiting import LANE_SHARES, Lane
 from nlp_service.observability import metrics
 from nlp_service.observability.tracing import past_span
 
@@ -9,10 +12,10 @@ class EncoderObserver:
 
     def __init__(self, encoder: str) -> None:
         self._encoder = encoder
-        self._waiting = 0
-        self._queue = metrics.QUEUE.labels(encoder)
+        self._waiting: dict[Lane, int] = dict.fromkeys(LANE_SHARES, 0)
+        self._queue = {lane: metrics.QUEUE.labels(encoder, lane) for lane in LANE_SHARES}
         self._tokenise_seconds = metrics.TOKENISE_SECONDS.labels(encoder)
-        self._queue_seconds = metrics.QUEUE_SECONDS.labels(encoder)
+        self._queue_seconds = {lane: metrics.QUEUE_SECONDS.labels(encoder, lane) for lane in LANE_SHARES}
         self._encode_seconds = metrics.ENCODE_SECONDS.labels(encoder)
         self._inference_seconds = metrics.INFERENCE_SECONDS.labels(encoder)
         self._batch_windows = metrics.BATCH_WINDOWS.labels(encoder)
@@ -20,10 +23,11 @@ class EncoderObserver:
         self._recalled = metrics.RECALLED_WINDOWS.labels(encoder)
         self._errors = metrics.ENCODER_ERRORS.labels(encoder)
 
-    def queued(self, windows: int) -> None:
+    def queued(self, windows: Mapping[Lane, int]) -> None:
         """See `Observer`."""
-        self._queue.inc(windows - self._waiting)
-        self._waiting = windows
+        for lane, now in windows.items():
+            self._queue[lane].inc(now - self._waiting[lane])
+            self._waiting[lane] = now
 
     def batch(self, windows: int, tokens: int, seconds: float) -> None:
         """See `Observer`."""
@@ -44,10 +48,10 @@ class EncoderObserver:
         """See `Observer`."""
         self._recalled.inc(windows)
 
-    def waited(self, seconds: float) -> None:
+    def waited(self, seconds: float, lane: Lane) -> None:
         """See `Observer`."""
-        self._queue_seconds.observe(seconds)
-        past_span("queue", seconds, encoder=self._encoder)
+        self._queue_seconds[lane].observe(seconds)
+        past_span("queue", seconds, encoder=self._encoder, lane=lane)
 
     def encoded(self, seconds: float) -> None:
         """See `Observer`."""

@@ -13,6 +13,8 @@ from nlp_service.errors import Refusal
 disable_created_metrics()  # type: ignore[no-untyped-call]  # else one more time series for each, which nobody reads
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+QUEUE_WAITS = (*SECONDS, 20.0, 30.0)
+"""Requests of many texts may wait longer than any other step lasts."""
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
 BATCH_TOKENS = (16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 CONFIDENCES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
@@ -22,9 +24,13 @@ REQUEST_SECONDS = Histogram("nlp_request_seconds", "Time from request to answer"
 IN_PROGRESS = Gauge("nlp_requests_in_progress", "Requests not answered yet", multiprocess_mode="livesum")
 REFUSED = Counter("nlp_refused_total", "Requests answered with 429, by reason", ["reason"])
 
-QUEUE = Gauge("nlp_queue_windows", "Token windows waiting for an encoder", ["encoder"], multiprocess_mode="livesum")
+QUEUE = Gauge(
+    "nlp_queue_windows", "Token windows waiting for an encoder", ["encoder", "lane"], multiprocess_mode="livesum"
+)
 TOKENISE_SECONDS = Histogram("nlp_tokenise_seconds", "Tokenisation of a request", ["encoder"], buckets=SECONDS)
-QUEUE_SECONDS = Histogram("nlp_queue_seconds", "Wait of a request for its first batch", ["encoder"], buckets=SECONDS)
+QUEUE_SECONDS = Histogram(
+    "nlp_queue_seconds", "Wait of a request for its first batch", ["encoder", "lane"], buckets=QUEUE_WAITS
+)
 ENCODE_SECONDS = Histogram(
     "nlp_encode_seconds", "From the first batch of a request to its last", ["encoder"], buckets=SECONDS
 )

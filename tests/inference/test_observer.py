@@ -1,7 +1,7 @@
 """What the batcher tells its observer, and where."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 
 import numpy as np
@@ -13,6 +13,7 @@ from nlp_service.inference.batching import Batcher
 from nlp_service.inference.encoder import Encoder
 from nlp_service.inference.engine import Engine
 from nlp_service.inference.session import Session
+from nlp_service.inference.waiting import Lane
 
 REQUEST: ContextVar[str] = ContextVar("REQUEST", default="none")
 TEXTS = ["又闪退了", "能不能支持深色模式，夜里看着太刺眼了"]
@@ -26,8 +27,8 @@ class Recorder:
     def __init__(self) -> None:
         self.told: list[Told] = []
 
-    def queued(self, windows: int) -> None:
-        self._note("queued", windows)
+    def queued(self, windows: Mapping[Lane, int]) -> None:
+        self._note("queued", *windows.values())
 
     def batch(self, windows: int, tokens: int, seconds: float) -> None:
         self._note("batch", windows, tokens, seconds)
@@ -41,7 +42,7 @@ class Recorder:
     def recalled(self, windows: int) -> None:
         self._note("recalled", windows)
 
-    def waited(self, seconds: float) -> None:
+    def waited(self, seconds: float, lane: Lane) -> None:  # noqa: ARG002 - told apart in the metrics
         self._note("waited", seconds)
 
     def encoded(self, seconds: float) -> None:
@@ -113,7 +114,7 @@ def test_what_concerns_a_request_is_told_in_its_context(batcher: Batcher, record
 
 def test_nothing_waits_when_all_is_done(batcher: Batcher, recorder: Recorder) -> None:
     batcher.encode(TEXTS)
-    assert recorder.of("queued")[-1] == (0,)
+    assert recorder.of("queued")[-1] == (0, 0)
 
 
 def test_a_batch_that_fails_is_told(engine: Engine, recorder: Recorder) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from nlp_service.errors import Overloaded
-from nlp_service.inference.batching import Batcher
+from nlp_service.inference.batching import INTERACTIVE_TEXTS, Batcher
 from nlp_service.inference.engine import Engine
 from nlp_service.observability.encoder import EncoderObserver
 from nlp_service.observability.exposition import exposition
@@ -52,10 +52,23 @@ def test_a_failed_pass_is_counted() -> None:
 
 def test_the_queues_of_two_encoders_of_one_name_add_up() -> None:
     one, other = EncoderObserver("twice"), EncoderObserver("twice")
-    one.queued(3)
-    other.queued(4)
-    one.queued(1)
+    one.queued({"interactive": 3})
+    other.queued({"interactive": 4})
+    one.queued({"interactive": 1})
     assert _value("nlp_queue_windows", "twice") == 5
+
+
+@pytest.mark.parametrize(("texts", "lane"), [(1, "interactive"), (INTERACTIVE_TEXTS + 1, "batch")])
+def test_a_wait_belongs_to_its_lane(batcher: Batcher, request: pytest.FixtureRequest, texts: int, lane: str) -> None:
+    batcher.encode(TEXTS[:1] * texts)
+    shown = exposition().decode()
+    assert summed(shown, "nlp_queue_seconds_count", encoder=request.node.name, lane=lane) == 1
+
+
+def test_what_waits_is_told_by_lane() -> None:
+    EncoderObserver("lanes").queued({"interactive": 1, "batch": 4})
+    shown = exposition().decode()
+    assert summed(shown, "nlp_queue_windows", encoder="lanes", lane="batch") == 4
 
 
 def test_a_refused_request_does_not_wait(batcher: Batcher, request: pytest.FixtureRequest) -> None:

@@ -15,8 +15,8 @@ from nlp_service.observability import metrics
 
 windows, records, version = sys.argv[1:]
 metrics.REQUESTS.labels("GET", "/livez", 200).inc(10)
-metrics.QUEUE_SECONDS.labels("search").observe(0.3)
-metrics.QUEUE.labels("search").inc(int(windows))
+metrics.QUEUE_SECONDS.labels("search", "batch").observe(0.3)
+metrics.QUEUE.labels("search", "batch").inc(int(windows))
 metrics.RECORDS.labels("article").set(int(records))
 metrics.WORKERS.set(1)
 metrics.MODEL_INFO.labels("classify", "older", "feedback").set(1)
