@@ -22,7 +22,7 @@ import typer
 from numpy.typing import NDArray
 from rich.table import Table
 
-from benchmarks.inference_parts import MatrixPeak, Part, matrix_peak, parts_of
+from benchmarks.inference_parts import MatrixPeak, Profile, matrix_peak, profile
 from nlp_service.cli.console import console, output
 from nlp_service.inference.bundle import Task
 from nlp_service.inference.encoder import Encoder
@@ -112,15 +112,15 @@ def main(
             if name != "snownlp"
         }
     peak = matrix_peak(threads)
-    parts = {length: parts_of(bundle, chosen[:32], threads) for length, chosen in texts.items()}
-    _print(cells, quality, peak, parts)
+    profiles = {length: profile(bundle, chosen[:32], threads) for length, chosen in texts.items()}
+    _print(cells, quality, peak, profiles)
     if result is not None:
         content = {
             "threads": threads,
             "cells": [asdict(cell) for cell in cells],
             "quality": quality,
             "peak": asdict(peak),
-            "parts": {length: [asdict(part) for part in some] for length, some in parts.items()},
+            "profiles": {length: asdict(one) for length, one in profiles.items()},
         }
         result.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
 
@@ -241,7 +241,10 @@ def _quality(worker: Worker, held_out: Sequence[Example], settings: Settings, fo
 
 
 def _print(
-    cells: Sequence[Cell], quality: Mapping[str, Mapping[str, float]], peak: MatrixPeak, parts: Mapping[str, list[Part]]
+    cells: Sequence[Cell],
+    quality: Mapping[str, Mapping[str, float]],
+    peak: MatrixPeak,
+    profiles: Mapping[str, Profile],
 ) -> None:
     names = list(dict.fromkeys(cell.runtime for cell in cells))
     rates = {(cell.runtime, cell.length, cell.batch): cell.rate for cell in cells}
@@ -266,10 +269,12 @@ def _print(
         f"peak of {peak.threads} threads, 10⁹ operations/s: bf16 {peak.bf16:,.0f}, int8 {peak.int8:,.0f}, "
         f"float32 {peak.float32:,.0f}"
     )
-    where = Table("share of the time", *parts)
-    for part in next(iter(parts.values())):
-        found = [next((one for one in some if one.name == part.name), None) for some in parts.values()]
-        where.add_row(part.name, *("–" if one is None else f"{one.share:.1%}" for one in found))
+    where = Table("share of the time", *profiles)
+    for parts in zip(*(one.parts for one in profiles.values()), strict=True):
+        where.add_row(parts[0].name, *(f"{part.share:.1%}" for part in parts))
+    fastest = max(peak.bf16, peak.int8)
+    where.add_row("matrices, of the peak", *(f"{one.matrices / fastest:.1%}" for one in profiles.values()))
+    where.add_row("all of the time, of the peak", *(f"{one.whole / fastest:.1%}" for one in profiles.values()))
     output.print(where)
 
 

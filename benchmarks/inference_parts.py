@@ -5,17 +5,18 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from nlp_service.inference.bundle import WHOLE, EncoderBundle, read_bundle
+from nlp_service.inference.bundle import WHOLE
 from nlp_service.inference.encoder import Encoder, batches, pad
 from nlp_service.inference.openvino_import import import_openvino
-from nlp_service.inference.session import has_matrix_units
+from nlp_service.inference.session import OpenVinoSession
 from nlp_service.inference.unpacking import unpack_weights
 
+Ids = NDArray[np.int64]
 SIDE = 2048
 ROUNDS = 5
 KINDS = {
@@ -29,8 +30,6 @@ KINDS = {
     "Gather": "word embeddings",
 }
 PARTS = ("tokenise", "pad", "matrices", "attention", "word embeddings", "norms, sums, moves")
-LAYER_WEIGHTS = 12 * (4 * 384 * 384 + 2 * 384 * 1536)
-"""Of the matrices of multilingual-e5-small, one multiplication and one addition each for a token."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +51,19 @@ class Part:
     milliseconds: float
 
 
+@dataclass(frozen=True)
+class Profile:
+    """Where the time of encoding some texts goes.
+
+    Both rates are multiplications and additions with the weights of the encoder's matrices, in 10⁹ a second: of the
+    padded tokens while matrices are multiplied, and of the real tokens over all of the time.
+    """
+
+    parts: list[Part]
+    matrices: float
+    whole: float
+
+
 def matrix_peak(threads: int) -> MatrixPeak:
     """The quickest of some rounds of each."""
     before = torch.get_num_threads()
@@ -70,45 +82,43 @@ def matrix_peak(threads: int) -> MatrixPeak:
     return found
 
 
-def parts_of(bundle: Path, texts: Sequence[str], threads: int) -> list[Part]:
+def profile(bundle: Path, texts: Sequence[str], threads: int) -> Profile:
     """Of encoding some texts together."""
     encoder = Encoder.load(bundle, threads=threads)
     windows = encoder.windows(texts, "query")
+    rows = batches([len(window.ids) for window in windows])
+    padded = [pad([windows[row].ids for row in some]) for some in rows]
     seconds = {
         "tokenise": _quickest(lambda: encoder.windows(texts, "query")),
-        "pad": _quickest(
-            lambda: [pad([windows[row].ids for row in rows]) for rows in batches([len(one.ids) for one in windows])]
-        ),
+        "pad": _quickest(lambda: [pad([windows[row].ids for row in some]) for some in rows]),
+        **_node_seconds(OpenVinoSession(bundle, threads, encoder.bundle.precision, counting=True), padded),
     }
-    request = _profiled(bundle, threads)
-    best: defaultdict[str, float] | None = None
+    whole = sum(seconds.values())
+    operations = 2 * _matrix_weights(bundle) / 1e9
+    return Profile(
+        [Part(name, seconds.get(name, 0.0) / whole, seconds.get(name, 0.0) * 1000 / len(texts)) for name in PARTS],
+        operations * sum(ids.size for ids, _ in padded) / seconds["matrices"],
+        operations * sum(len(window.ids) for window in windows) / whole,
+    )
+
+
+def _node_seconds(session: OpenVinoSession, padded: Sequence[tuple[Ids, Ids]]) -> dict[str, float]:
+    rounds = []
     for _ in range(ROUNDS):
         spent: defaultdict[str, float] = defaultdict(float)
-        for rows in batches([len(one.ids) for one in windows]):
-            ids, mask = pad([windows[row].ids for row in rows])
-            request.infer({"input_ids": ids, "attention_mask": mask}, share_inputs=True)
-            for node in request.get_profiling_info():
-                kind = KINDS.get(node.node_type, "norms, sums, moves")
-                spent[kind] += node.real_time.total_seconds()
-        if best is None or sum(spent.values()) < sum(best.values()):
-            best = spent
-    seconds |= best or {}
-    whole = sum(seconds.values())
-    return [Part(name, seconds.get(name, 0.0) / whole, seconds.get(name, 0.0) * 1000 / len(texts)) for name in PARTS]
+        for ids, mask in padded:
+            session.run(ids, mask)
+            for node, passed in session.node_seconds().items():
+                spent[KINDS.get(node, "norms, sums, moves")] += passed
+        rounds.append(dict(spent))
+    return min(rounds, key=lambda spent: sum(spent.values()))
 
 
-def _profiled(bundle: Path, threads: int) -> Any:
-    """The graph as `OpenVinoSession` compiles it, counting the time of its nodes."""
+def _matrix_weights(bundle: Path) -> int:
+    """How many weights every token is multiplied with."""
     openvino = import_openvino()
-    core = openvino.Core()
-    model = core.read_model(bundle / WHOLE.graph)
-    options = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "PERF_COUNT": True}
-    if has_matrix_units() and read_bundle(bundle, EncoderBundle).precision == "int8-dynamic":
-        unpack_weights(openvino, model)
-        options["INFERENCE_PRECISION_HINT"] = "bf16"
-    else:
-        options |= {"INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": 128}
-    return core.compile_model(model, "CPU", options).create_infer_request()
+    unpacked = unpack_weights(openvino, openvino.Core().read_model(bundle / WHOLE.graph))
+    return 0 if unpacked is None else unpacked.bytes.view(np.float32).size
 
 
 def _quickest(function: Callable[[], object]) -> float:
