@@ -5,6 +5,7 @@ from pathlib import Path
 
 from nlp_service.errors import ServiceError
 from nlp_service.feedback.answered import AnalyseTexts, AnsweredFormat, answered
+from nlp_service.feedback.claim import claimed
 from nlp_service.feedback.survey import Survey
 from nlp_service.feedback.tally import Tally
 from nlp_service.feedback.texts import BadLine, read_span
@@ -27,7 +28,10 @@ def analyse_file(
     on_bad: Callable[[BadLine], None],
     on_texts: Callable[[int], None],
 ) -> Tally:
-    """Write the records of a file with their answers beside `target`, and put them in place when all are written."""
+    """Write the records of a file with their answers beside `target`, and put them in place when all are written.
+
+    Raises ServiceError when another run makes the same result.
+    """
     form, tally = AnsweredFormat.of(target, found.fields), Tally()
     partial = target.with_name(target.name + ".partial")
     lines = (entry.line for entry in read_span(file, found.layout, found.layout.records))
@@ -36,14 +40,15 @@ def analyse_file(
         tally.bad += 1
         on_bad(line)
 
-    try:
-        with partial.open("wb") as stream:
-            stream.write(form.head)
-            for rows in answered(lines, analyse, bad):
-                stream.writelines(form.row(line, answer) for line, answer in rows)
-                tally.count(answer for _, answer in rows)
-                on_texts(len(rows))
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+    with claimed(target):
+        try:
+            with partial.open("wb") as stream:
+                stream.write(form.head)
+                for rows in answered(lines, analyse, bad):
+                    stream.writelines(form.row(line, answer) for line, answer in rows)
+                    tally.count(answer for _, answer in rows)
+                    on_texts(len(rows))
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
     return tally

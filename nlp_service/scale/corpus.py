@@ -2,10 +2,12 @@
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from nlp_service.errors import ServiceError
 from nlp_service.feedback.analysing import check_texts
+from nlp_service.feedback.claim import claimed
 from nlp_service.feedback.corpus_files import CorpusFile
 from nlp_service.feedback.survey import survey
 from nlp_service.feedback.tally import Tally
@@ -35,8 +37,18 @@ def analyse_corpus(
 ) -> Tally:
     """Analyse files on the cluster that is connected; `on_records` is told how many of how many are finished.
 
-    What an earlier run finished of the same files with the same models stays. Raises ServiceError.
+    What an earlier run finished of the same files with the same models stays. Raises ServiceError, also when another
+    run makes one of the results.
     """
+    with ExitStack() as claims:
+        for file in files:
+            claims.enter_context(claimed(file.target))
+        return _analyse(files, settings, options, on_records)
+
+
+def _analyse(
+    files: Sequence[CorpusFile], settings: Settings, options: CorpusOptions, on_records: Callable[[int, int], None]
+) -> Tally:
     models, total, done = models_of(settings.bundles_dir), 0, 0
     jobs: dict[str, tuple[CorpusFile, Job, list[Shard]]] = {}
     for file in files:
