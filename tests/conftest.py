@@ -121,7 +121,7 @@ def empty_url(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> I
         yield f"sqlite:///{tmp_path / 'db' / 'nlp.db'}"
     else:
         server: PostgresServer = request.getfixturevalue("postgres")
-        with server.database("test") as url:
+        with server.database("without_tables") as url:
             yield url
 
 
@@ -138,10 +138,9 @@ def database(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> It
 
 
 @pytest.fixture
-def postgres_url(postgres: PostgresServer) -> Iterator[str]:
+def postgres_url(postgres: PostgresServer) -> str:
     """The URL of a PostgreSQL database with the tables of this version."""
-    with postgres.database("test", template=MIGRATED) as url:
-        yield url
+    return postgres.emptied("test", template=MIGRATED)
 
 
 @pytest.fixture

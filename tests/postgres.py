@@ -28,6 +28,40 @@ SETTINGS = (
     *("autovacuum=off", "io_method=sync", "listen_addresses=''"),
 )
 SECONDS = 60
+SCHEMA = """
+SELECT md5(string_agg(part, ',' ORDER BY part)) FROM (
+    SELECT concat(oid, relname, relnatts) FROM pg_class WHERE oid >= 16384
+    UNION ALL SELECT concat(oid, conname) FROM pg_constraint WHERE oid >= 16384
+    UNION ALL SELECT concat(oid, tgname, tgenabled) FROM pg_trigger WHERE oid >= 16384
+    UNION ALL SELECT oid::text FROM pg_proc WHERE oid >= 16384
+    UNION ALL SELECT oid::text FROM pg_extension WHERE oid >= 16384
+) AS objects (part)
+"""
+"""Gives something else once a part of the schema was added, taken away or renamed; 16384 is the first oid of users."""
+DISCONNECT = """
+SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+"""
+EMPTY = """
+DO $$
+DECLARE
+    place regclass;
+    filled boolean;
+BEGIN
+    SET LOCAL session_replication_role = replica;  -- triggers keep the record of writes from being emptied
+    FOR place IN
+        SELECT oid FROM pg_class
+        WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'alembic_version'
+    LOOP
+        EXECUTE format('SELECT EXISTS (SELECT FROM %s)', place) INTO filled;
+        IF filled THEN
+            EXECUTE format('TRUNCATE %s CASCADE', place);
+        END IF;
+    END LOOP;
+    PERFORM setval(format('%I.%I', schemaname, sequencename)::regclass, start_value, false)
+    FROM pg_sequences WHERE last_value IS NOT NULL;
+END $$
+"""
 
 
 class PostgresMissing(Exception):
@@ -71,6 +105,30 @@ class PostgresServer:
         finally:
             self._run("DROP DATABASE {} WITH (FORCE)", name)
 
+    def emptied(self, name: str, template: str) -> str:
+        """The URL of a copy of `template` that one test after another gets with the same tables, empty.
+
+        To make one and to drop it takes six times as long as to empty it.
+        """
+        with self._connect(template) as connection:
+            schema = connection.execute(SCHEMA).fetchone()
+        if not self._is_emptied(name, schema):
+            self._run("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+            self._run("CREATE DATABASE {} TEMPLATE {}", name, template)
+        return self.url(name)
+
+    def _is_emptied(self, name: str, schema: object) -> bool:
+        """Whether the database was there with this schema, and is empty now."""
+        try:
+            with self._connect(name) as connection:
+                connection.execute(DISCONNECT)
+                if connection.execute(SCHEMA).fetchone() != schema:
+                    return False
+                connection.execute(EMPTY)
+        except psycopg.OperationalError:
+            return False
+        return True
+
     def files(self, database: str) -> list[Path]:
         """Where the rows of a database lie, with everything written that is in memory."""
         with self._connect() as connection:
@@ -83,8 +141,8 @@ class PostgresServer:
         with self._connect() as connection:
             connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
-    def _connect(self) -> psycopg.Connection[Any]:
-        return psycopg.connect(host=str(self.folder), user="postgres", autocommit=True)
+    def _connect(self, database: str = "postgres") -> psycopg.Connection[Any]:
+        return psycopg.connect(host=str(self.folder), user="postgres", dbname=database, autocommit=True)
 
 
 @contextmanager
