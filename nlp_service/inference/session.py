@@ -44,7 +44,7 @@ class OpenVinoSession:
         """`threads` 0 means all cores; `matrix_units` says whether to compute in bf16, None to ask the processor.
 
         `counting` counts the time of each node, for `node_seconds`; batches take a little longer.
-        Raises OSError when a file cannot be read, or the temporary folder has no room for unpacked weights.
+        Raises OSError when a file cannot be read.
         """
         openvino = import_openvino()
         core = openvino.Core()

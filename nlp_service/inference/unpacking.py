@@ -16,17 +16,22 @@ from nlp_service.inference.mapped import Mapped, moved_to_file
 def unpack_weights(openvino: ModuleType, model: Any) -> Mapped | None:
     """Replace the packed weights of every matrix multiplication of an `openvino.Model` by constants.
 
-    Gives the file that holds them and that has to be kept, None when no weights were packed. Word embeddings are looked
-    up and not multiplied, so they stay in 8 bits.
+    Gives the file that holds them and that has to be kept, None when there is none: where the temporary folder has no
+    room they stay in memory. Word embeddings are looked up and not multiplied, so they stay in 8 bits.
     """
     multiplications = [node for node in model.get_ops() if node.get_type_name() == "MatMul"]
     values = [(node, _value(node.input_value(1).get_node())) for node in multiplications]
-    unpacked = [(node, weights) for node, weights in values if weights is not None]
-    if not unpacked:
-        return None
-    mapped, arrays = moved_to_file([weights for _, weights in unpacked])
-    for (node, _), weights in zip(unpacked, arrays, strict=True):
-        node.input(1).replace_source_output(openvino.op.Constant(weights, shared_memory=True).output(0))
+    nodes, weights = (
+        [node for node, value in values if value is not None],
+        [one for _, one in values if one is not None],
+    )
+    try:
+        mapped, weights = moved_to_file(weights) if weights else (None, weights)
+    except OSError:
+        mapped = None
+    for node, value in zip(nodes, weights, strict=True):
+        constant = openvino.op.Constant(value, shared_memory=mapped is not None)
+        node.input(1).replace_source_output(constant.output(0))
     model.validate_nodes_and_infer_types()
     return mapped
 

@@ -73,6 +73,16 @@ def test_both_ways_give_nearly_the_same_vectors(encoder: Encoder, folder: Path) 
     assert not np.array_equal(packed, unpacked)
 
 
+def test_without_room_in_the_temporary_folder_they_stay_in_memory(
+    encoder: Encoder, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    windows = encoder.windows(TEXTS, "query")
+    expected = run_windows(OpenVinoSession(folder, 1, "int8-dynamic", matrix_units=True), windows, 384)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    found = run_windows(OpenVinoSession(folder, 1, "int8-dynamic", matrix_units=True), windows, 384)
+    assert np.array_equal(found, expected)
+
+
 @pytest.mark.parametrize(
     ("flags", "expected"),
     [("flags\t\t: fpu avx512_vnni amx_bf16 amx_tile\n", True), ("flags\t\t: fpu avx2\n", False), (None, False)],
