@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import delete
 
@@ -11,6 +12,7 @@ from nlp_service.app import create_app
 from nlp_service.inference.batching import Batcher
 from nlp_service.inference.encoder import Side, Vectors
 from nlp_service.inference.engine import Engine
+from nlp_service.knowledge import searches
 from nlp_service.knowledge.article import ArticleCreate
 from nlp_service.knowledge.store import ArticleStore
 from nlp_service.settings import Settings
@@ -31,6 +33,14 @@ class HeldBatcher(Batcher):
 
 
 @contextmanager
+def started_at_once() -> Iterator[None]:
+    """Services that start meanwhile do not wait for indexes that are not complete."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(searches, "START_SECONDS", 0.0)
+        yield
+
+
+@contextmanager
 def rebuilding_service(settings: Settings, engine: Engine, article: ArticleCreate) -> Iterator[TestClient]:
     """A service that has just started, with an article whose vector is being computed."""
     with opened(settings.resolved_database_url) as database:
@@ -39,7 +49,7 @@ def rebuilding_service(settings: Settings, engine: Engine, article: ArticleCreat
         with database.write() as session:
             session.execute(delete(ArticleVector))
     held = HeldBatcher(engine)
-    with TestClient(create_app(settings, engine.searching_with(held))) as started:
+    with started_at_once(), TestClient(create_app(settings, engine.searching_with(held))) as started:
         yield started
         held.go.set()
     held.close()

@@ -30,12 +30,11 @@ class Gate:
 
 
 @pytest.fixture
-def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
     """A gate before the texts of changed records are segmented."""
     made = Gate()
     monkeypatch.setattr(reading, "terms", made.terms)
-    yield made
-    made.opened.set()
+    return made
 
 
 @pytest.fixture
@@ -47,9 +46,11 @@ def indexes(database: Database) -> FollowedIndexes:
 
 
 @pytest.fixture
-def executor() -> Iterator[ThreadPoolExecutor]:
+def executor(gate: Gate) -> Iterator[ThreadPoolExecutor]:
+    """Opens the gate at last, for it waits for what it runs."""
     with ThreadPoolExecutor() as made:
         yield made
+        gate.opened.set()
 
 
 def test_the_indexes_can_be_searched_while_texts_are_segmented(

@@ -1,5 +1,6 @@
 """A snapshot that is damaged or foreign is refused, with the reason, and what is missing is built anew."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,9 +13,12 @@ from nlp_service.knowledge.relevance import MODES
 from nlp_service.knowledge.searches import Searches
 from nlp_service.storage.database import Database
 from nlp_service.storage.tables import ArticleVector
-from tests.held import HeldBatcher
+from tests.held import HeldBatcher, started_at_once
 from tests.knowledge.snapshot.conftest import STATUSES, Find
 from tests.knowledge.snapshot.damages import OF_ALL, OF_VECTORS, Damage, name_of
+
+PATIENCE = 30.0
+"""Seconds."""
 
 
 @pytest.mark.parametrize("damage", [*OF_ALL, *OF_VECTORS], ids=name_of)
@@ -78,7 +82,8 @@ class TestRebuilding:
         with database.write() as session:
             session.execute(delete(ArticleVector))
         waiting = engine.searching_with(held)
-        searches.start(waiting)
+        with started_at_once():
+            searches.start(waiting)
         yield searches, waiting
         held.go.set()
         searches.close()
@@ -93,9 +98,12 @@ class TestRebuilding:
         assert searches.of(engine).degraded == "rebuilding"
 
     def test_afterwards_search_is_whole(
-        self, rebuilding: tuple[Searches, Engine], held: HeldBatcher, find: Find, searches: Searches
+        self, rebuilding: tuple[Searches, Engine], held: HeldBatcher, find: Find
     ) -> None:
-        search = searches.of(rebuilding[1])
+        searches, engine = rebuilding
+        search = searches.of(engine)
         held.go.set()
-        searches.close()
+        give_up = time.monotonic() + PATIENCE
+        while search.degraded and time.monotonic() < give_up:
+            time.sleep(0.01)
         assert (search.degraded, find(search, "没有墨水了", "dense")[0][0]) == (None, "printer")
