@@ -25,6 +25,8 @@ INTERACTIVE_TEXTS = 4
 """Requests of more texts are batch work."""
 SECONDS_PER_TOKEN = 1 / 4000
 """Assumed until the first batches were computed."""
+ADMITTED = 0.75
+"""Of the longest wait, what may be expected of a request that is let in: then few are let in and given up later."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class Batcher:
         if self._closed:
             raise Overloaded("服务正在停止 · the service is stopping", retry_after=5, reason="stopping")
         seconds = self._waiting.tokens_before(lane) * self._seconds_per_token
-        if seconds > self._limits.of(lane):
+        if seconds > ADMITTED * self._limits.of(lane):
             raise _overloaded(seconds, self._limits.of(lane))
 
     def windows(self, texts: Sequence[str], side: Side = "query") -> list[Window]:
@@ -133,10 +135,12 @@ class Batcher:
         return self._thread.is_alive()
 
     def _serve(self) -> None:
+        finished: float | None = None  # of the batch before, while there is one after the other
         while True:
             with self._condition:
                 while not self._waiting and not self._closed:
                     self._condition.wait()
+                    finished = None
                 if not self._waiting:
                     return
                 now = time.perf_counter()
@@ -144,7 +148,8 @@ class Batcher:
                 self._observer.queued(self._waiting.windows_by_lane)
             self._tell(taken, now)
             if taken.jobs:
-                self._run(taken.jobs)
+                self._run(taken.jobs, finished or now)
+                finished = time.perf_counter()
 
     def _tell(self, taken: Taken, now: float) -> None:
         for request in taken.begun:
@@ -152,7 +157,8 @@ class Batcher:
         for request in taken.expired:
             _fail(request, _overloaded(now - request.arrived, self._limits.of(request.lane)))
 
-    def _run(self, jobs: list[Job]) -> None:
+    def _run(self, jobs: list[Job], since: float) -> None:
+        """Compute a batch; who waits has waited for it `since`, which may be before it could begin."""
         started = time.perf_counter()
         try:
             pooled = self.encoder.run([job.window for job in jobs])
@@ -163,10 +169,10 @@ class Batcher:
             for request in dict.fromkeys(failed):
                 _fail(request, error)
             return
-        seconds = time.perf_counter() - started
+        ended = time.perf_counter()
         tokens = sum(padded_length(len(job.window.ids)) for job in jobs)
-        self._seconds_per_token += 0.1 * (seconds / tokens - self._seconds_per_token)
-        self._observer.batch(len(jobs), sum(len(job.window.ids) for job in jobs), seconds)
+        self._seconds_per_token += 0.1 * ((ended - since) / tokens - self._seconds_per_token)
+        self._observer.batch(len(jobs), sum(len(job.window.ids) for job in jobs), ended - started)
         with self._condition:
             complete: list[Request] = []
             for job, vector in zip(jobs, pooled, strict=True):
