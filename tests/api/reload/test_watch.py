@@ -11,7 +11,7 @@ from nlp_service.inference.release import Release, write_release
 from tests.api.reload.damages import DAMAGES, Damage, promote_damaged
 from tests.api.reload.versions import classified, ready_version, service_of, version_of
 
-SECONDS = 5
+SECONDS = 60
 
 
 def _wait_until(reached: Callable[[], bool]) -> None:
