@@ -23,6 +23,9 @@ LANE_SHARES: dict[Lane, float] = {"interactive": 0.8, "batch": 0.2}
 PADDED_AT_MOST = 2
 """A window joins a batch whose windows are at most so many times as long."""
 
+OVERTAKEN = 1.25
+"""What waits is computed after so many times its tokens at most, in a full queue (docs/decisions/0020)."""
+
 
 @dataclass(eq=False)
 class Job:
@@ -71,6 +74,7 @@ class Waiting:
         self._lanes: dict[Lane, dict[Request, None]] = {lane: {} for lane in LANE_SHARES}
         self._open: dict[bytes, Job] = {}
         self._tokens: dict[Lane, int] = dict.fromkeys(LANE_SHARES, 0)
+        self._computing = 0
         self._windows: dict[Lane, int] = dict.fromkeys(LANE_SHARES, 0)
         self._passes: dict[Lane, float] = dict.fromkeys(LANE_SHARES, 0.0)
 
@@ -89,9 +93,13 @@ class Waiting:
         return dict(self._windows)
 
     def tokens_before(self, lane: Lane) -> float:
-        """Tokens that will be computed before everything is, that waits in the lane now."""
+        """Tokens that will be computed before everything is, that waits in the lane now.
+
+        With those that are computed now, and those that come later and fill up batches.
+        """
         own, others = self._tokens[lane], sum(self._tokens.values()) - self._tokens[lane]
-        return own + min(others, own * (1 - LANE_SHARES[lane]) / LANE_SHARES[lane])
+        waiting = own + min(others, own * (1 - LANE_SHARES[lane]) / LANE_SHARES[lane])
+        return self._computing + OVERTAKEN * waiting
 
     def add(self, request: Request, known: dict[int, Vectors]) -> None:
         """Let a request wait for its windows, except those of the rows in `known`."""
@@ -132,6 +140,7 @@ class Waiting:
     def done(self, job: Job, vector: Vectors) -> list[Request]:
         """Give a vector to those that wait for it; the requests that now have all of theirs."""
         del self._open[job.window.key]
+        self._computing -= padded_length(len(job.window.ids))
         for request, row in job.waiters:
             request.pooled[row] = vector
             request.lacking -= 1
@@ -140,6 +149,7 @@ class Waiting:
     def failed(self, job: Job) -> list[Request]:
         """Forget a window that could not be computed; the requests that asked for it, which are dropped."""
         self._open.pop(job.window.key, None)
+        self._computing -= padded_length(len(job.window.ids))
         requests = list(dict.fromkeys(request for request, _ in job.waiters))
         for request in requests:
             self.drop(request)
@@ -190,6 +200,7 @@ class Waiting:
     def _take(self, job: Job, request: Request, taken: Taken, now: float) -> None:
         job.taken = True
         self._count(job, -1)
+        self._computing += padded_length(len(job.window.ids))
         taken.jobs.append(job)
         request.jobs.remove(job)
         lane = self._lanes[request.lane]

@@ -1,6 +1,7 @@
 """The batcher: many callers, one encoder, and nobody waits in vain."""
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 
@@ -145,10 +146,12 @@ class TestOverload:
         narrow.submit([f"批量 {number}" for number in range(20)])
 
     def test_what_waits_too_long_is_given_up(self, gate: Gate) -> None:
-        batcher = Batcher(gate, limits=Limits(interactive=1e-9))
+        limit = 0.1
+        batcher = Batcher(gate, limits=Limits(interactive=limit))
         batcher.submit([f"批量 {number}" for number in range(8)])
         assert gate.begun.wait(60)
         late = batcher.submit(["等不到了"]).vectors
+        time.sleep(limit)  # what is computed now takes longer than was to be expected
         gate.go.set()
         with pytest.raises(Overloaded):
             late.result(60)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from nlp_service.inference.encoder import BATCH_TOKENS
-from nlp_service.inference.waiting import Job, Lane, Request, Waiting
+from nlp_service.inference.waiting import OVERTAKEN, Job, Lane, Request, Waiting
 from nlp_service.inference.windows import Window
 
 NOW = 100.0
@@ -114,12 +114,24 @@ class TestLanes:
     def test_what_waits_in_the_other_lane_counts_by_its_share(self, waiting: Waiting) -> None:
         waiting.add(_request([128] * 8, "interactive"), {})
         waiting.add(_request([128] * 800, "batch"), {})
-        assert waiting.tokens_before("interactive") == pytest.approx(8 * 128 * 1.25)
+        assert waiting.tokens_before("interactive") == pytest.approx(8 * 128 * 1.25 * OVERTAKEN)
 
     def test_behind_batch_work_everything_else_may_come_first(self, waiting: Waiting) -> None:
         waiting.add(_request([128] * 8, "interactive"), {})
         waiting.add(_request([128] * 800, "batch"), {})
-        assert waiting.tokens_before("batch") == pytest.approx(808 * 128)
+        assert waiting.tokens_before("batch") == pytest.approx(808 * 128 * OVERTAKEN)
+
+    def test_what_is_computed_now_comes_first(self, waiting: Waiting) -> None:
+        waiting.add(_request([128]), {})
+        (job,) = waiting.take(NOW).jobs
+        assert waiting.tokens_before("interactive") == 128
+        waiting.done(job, np.zeros(1, dtype=np.float32))
+        assert waiting.tokens_before("interactive") == 0
+
+    def test_what_failed_is_not_waited_for(self, waiting: Waiting) -> None:
+        waiting.add(_request([128]), {})
+        waiting.failed(waiting.take(NOW).jobs[0])
+        assert waiting.tokens_before("interactive") == 0
 
 
 class TestEqualWindows:
