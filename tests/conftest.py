@@ -4,6 +4,7 @@
 environment are left out, or tests would write into the database that NLP_DATABASE_URL names.
 """
 
+import gc
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -25,6 +26,11 @@ MIGRATED = "migrated"
 
 for name in [name for name in os.environ if name.startswith("NLP_") and not name.startswith("NLP_TEST_")]:
     del os.environ[name]
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is imported by now out of garbage collections: millions of objects, which each would look through."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
