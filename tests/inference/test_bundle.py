@@ -9,7 +9,16 @@ import pytest
 from safetensors.numpy import load_file
 
 from nlp_service.errors import BundleError
-from nlp_service.inference.bundle import BUNDLE_FILE, WHOLE, EncoderBundle, HeadBundle, read_bundle
+from nlp_service.inference.bundle import (
+    BUNDLE_FILE,
+    WHOLE,
+    EncoderBundle,
+    HeadBundle,
+    _remembered_sha256,
+    read_bundle,
+    sha256,
+    verify_file,
+)
 from nlp_service.inference.encoder import Encoder
 from nlp_service.inference.engine import Engine
 from nlp_service.inference.head import Head
@@ -117,3 +126,26 @@ def test_an_encoder_that_misses_its_own_test_vectors_is_refused(search_folder: P
 
 def test_the_quantised_encoders_are_close_to_full_precision(engine: Engine) -> None:
     assert all(encoder.comparison.cosine_min >= 0.99 for encoder in engine.encoders)
+
+
+class TestReadOnce:
+    @pytest.fixture(autouse=True)
+    def _settled(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("nlp_service.inference.bundle.SETTLED_NS", 0)
+
+    def test_a_file_that_did_not_change_is_read_once(self, tmp_path: Path) -> None:
+        file = tmp_path / "a"
+        file.write_bytes(b"one")
+        before = _remembered_sha256.cache_info().hits
+        for _ in range(2):
+            verify_file(file, sha256(file))
+        assert _remembered_sha256.cache_info().hits == before + 1
+
+    def test_a_file_that_was_changed_since_is_refused(self, tmp_path: Path) -> None:
+        file = tmp_path / "a"
+        file.write_bytes(b"one")
+        checksum = sha256(file)
+        verify_file(file, checksum)
+        file.write_bytes(b"others")
+        with pytest.raises(BundleError, match="sha256 is"):
+            verify_file(file, checksum)
