@@ -72,26 +72,32 @@ def _serve_on_ray(settings: Settings, options: ServeOptions, address: str | None
 
 
 def _serve_here(settings: Settings) -> None:
+    if settings.workers == 1:  # the process ends by the signal that it is given: nothing could be deleted afterwards
+        _run(settings)
+        return
     with tempfile.TemporaryDirectory(prefix="nlp-shared-") as folder:
-        if settings.workers > 1:
-            metrics = Path(folder, "metrics")
-            metrics.mkdir()
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
-            os.environ["NLP_SHARED_DIR"] = folder
-        uvicorn.run(
-            "nlp_service.app:create_app",
-            factory=True,
-            host=settings.host,
-            port=settings.port,
-            workers=settings.workers,
-            http="nlp_service.api.protocol:BoundedHttp",
-            timeout_graceful_shutdown=GRACE_SECONDS,
-            timeout_worker_healthcheck=HEALTH_SECONDS,
-            log_config=None,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-        )
+        metrics = Path(folder, "metrics")
+        metrics.mkdir()
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
+        os.environ["NLP_SHARED_DIR"] = folder
+        _run(settings)
+
+
+def _run(settings: Settings) -> None:
+    uvicorn.run(
+        "nlp_service.app:create_app",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        http="nlp_service.api.protocol:BoundedHttp",
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_worker_healthcheck=HEALTH_SECONDS,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+    )
 
 
 def _check_access(settings: Settings) -> None:

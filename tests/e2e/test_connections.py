@@ -4,6 +4,7 @@ import os
 import selectors
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ import httpx
 import pytest
 
 from tests.conftest import BUNDLES, PROJECT
-from tests.e2e.service import READY_SECONDS, running, service
+from tests.e2e.service import READY_SECONDS, running
 from tests.observability.values import summed
 
 resource = pytest.importorskip("resource", reason="not on Windows")
@@ -25,16 +26,30 @@ SPARE = 500
 TEXTS, REQUESTS = 16, 4
 BODY = {"tickets": [{"text": f"第{number}次导出报表就闪退,重装也没有用"} for number in range(TEXTS)]}
 COMMAND = [sys.executable, "-m", "nlp_service", "serve"]
+Running = tuple[subprocess.Popen[bytes], httpx.Client]
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with bundles, for one service after another."""
-    made: Path = tmp_path_factory.mktemp("home")
-    (made / "var").mkdir()
-    (made / "var" / "bundles").symlink_to(BUNDLES)
-    (made / "models").symlink_to(PROJECT / "models")
-    return made
+def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The temporary folder of the service."""
+    return tmp_path_factory.mktemp("temporary")
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory, temporary: Path) -> Iterator[Running]:
+    """Its process and a client; the last test stops it."""
+    home: Path = tmp_path_factory.mktemp("home")
+    (home / "var").mkdir()
+    (home / "var" / "bundles").symlink_to(BUNDLES)
+    (home / "models").symlink_to(PROJECT / "models")
+    patient = {"NLP_RECENT_TEXTS": "0", "NLP_MAX_BATCH_WAIT_SECONDS": "600"}
+    with running(home, COMMAND, NLP_THREADS="1", TMPDIR=str(temporary), **patient) as started:
+        yield started
+
+
+@pytest.fixture
+def client(service: Running) -> httpx.Client:
+    return service[1]
 
 
 @pytest.fixture
@@ -86,12 +101,6 @@ def _is_answered(connection: socket.socket) -> bool:
     return received.startswith(b"HTTP/1.1 200")
 
 
-@pytest.fixture(scope="module")
-def client(home: Path) -> Iterator[httpx.Client]:
-    with service(home, COMMAND, NLP_THREADS="1") as started:
-        yield started
-
-
 def test_thousands_of_slow_callers_neither_stop_others_nor_stay(client: httpx.Client, allowed: int) -> None:
     slow = min(SLOW, allowed)
     with _connected(client, slow) as connections:
@@ -116,17 +125,19 @@ def _wait_until_accepted(client: httpx.Client, requests: int) -> None:
     raise AssertionError("the requests ended too early")
 
 
-def test_what_was_accepted_is_answered_when_the_service_is_told_to_stop(home: Path) -> None:
+def test_what_was_accepted_is_answered_when_the_service_is_told_to_stop(service: Running, temporary: Path) -> None:
+    process, client = service
+
     def ask(_: int) -> int:
-        with httpx.Client(base_url=asking.base_url, timeout=READY_SECONDS) as own:
+        with httpx.Client(base_url=client.base_url, timeout=READY_SECONDS) as own:
             return own.post("/v1/classify", json=BODY).status_code
 
-    environment = {"NLP_THREADS": "1", "NLP_RECENT_TEXTS": "0", "NLP_MAX_BATCH_WAIT_SECONDS": "600"}
-    with running(home, COMMAND, **environment) as (process, asking), ThreadPoolExecutor(REQUESTS) as pool:
+    with ThreadPoolExecutor(REQUESTS) as pool:
         asked = [pool.submit(ask, number) for number in range(REQUESTS)]
-        _wait_until_accepted(asking, REQUESTS)
+        _wait_until_accepted(client, REQUESTS)
         os.kill(process.pid, signal.SIGTERM)
         assert [request.result() for request in asked] == [200] * REQUESTS
-        process.wait(READY_SECONDS)
-        with pytest.raises(httpx.ConnectError):
-            asking.get("/livez")
+    process.wait(READY_SECONDS)
+    with pytest.raises(httpx.ConnectError):
+        client.get("/livez")
+    assert not list(temporary.iterdir())

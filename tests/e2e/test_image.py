@@ -27,6 +27,7 @@ def _make(target: str, context: Path, venv: Path) -> None:
     clean = {
         name: value for name, value in os.environ.items() if name not in {"VIRTUAL_ENV", "PYTHONPATH", "MAKEFLAGS"}
     }
+    clean["PIP_NO_COMPILE"] = "0"  # pip's way to say so: what is never run need not be compiled
     command = ["make", target, f"VENV={venv}", f"PYTHON={getattr(sys, '_base_executable', sys.executable)}"]
     done = subprocess.run(command, cwd=context, env=clean, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
