@@ -25,8 +25,6 @@ INTERACTIVE_TEXTS = 4
 """Requests of more texts are batch work."""
 SECONDS_PER_TOKEN = 1 / 4000
 """Assumed until the first batches were computed."""
-ADMITTED = 0.75
-"""Of the longest wait, what may be expected of a request that is let in: then few are let in and given up later."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ class Batcher:
         if self._closed:
             raise Overloaded("服务正在停止 · the service is stopping", retry_after=5, reason="stopping")
         seconds = self._waiting.tokens_before(lane) * self._seconds_per_token
-        if seconds > ADMITTED * self._limits.of(lane):
+        if seconds > self._limits.of(lane):
             raise _overloaded(seconds, self._limits.of(lane))
 
     def windows(self, texts: Sequence[str], side: Side = "query") -> list[Window]:
