@@ -54,8 +54,14 @@ def _wait(client: httpx.Client, process: subprocess.Popen[bytes]) -> None:
     raise RuntimeError("the service was not ready within two minutes")
 
 
+def cpu_seconds_of(pid: int) -> float:
+    """Seconds that a process has computed so far, on all cores, from /proc."""
+    fields = Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def memory_of(pid: int) -> dict[str, float]:
-    """Resident and proportional memory of a process in MB, from /proc."""
+    """Resident, proportional and own (anonymous) memory of a process in MB, from /proc."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines()
     kilobytes = {line.split(":")[0]: int(line.split()[1]) for line in lines[1:]}
-    return {"rss": kilobytes["Rss"] / 1000, "pss": kilobytes["Pss"] / 1000}
+    return {"rss": kilobytes["Rss"] / 1000, "pss": kilobytes["Pss"] / 1000, "anonymous": kilobytes["Anonymous"] / 1000}
