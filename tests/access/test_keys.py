@@ -19,13 +19,14 @@ NEW = NewKey("李工", ["classify", "search"], days=10)
 
 
 class Watch:
-    """Both clocks: the time of day, and seconds that only go forward."""
+    """Both clocks: the time of day, which may be set, and seconds that only go forward."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self.set_by = timedelta()
 
     def now(self) -> datetime:
-        return datetime(2026, 11, 1, tzinfo=UTC) + timedelta(seconds=self.seconds)
+        return datetime(2026, 11, 1, tzinfo=UTC) + timedelta(seconds=self.seconds) + self.set_by
 
     def timer(self) -> float:
         return self.seconds
@@ -107,6 +108,30 @@ def test_a_revoked_key_is_refused_within_a_second(store: KeyStore, ring: KeyRing
     watch.seconds += LIFE_SECONDS
     assert LIFE_SECONDS < 1
     assert not _found(ring, credential)
+
+
+@pytest.mark.parametrize("jump", [timedelta(days=-400), timedelta(days=9)], ids=["back", "forth"])
+def test_a_revoked_key_is_refused_within_a_second_though_the_clock_jumps(
+    store: KeyStore, ring: KeyRing, watch: Watch, jump: timedelta
+) -> None:
+    credential = store.create(NEW, SECRET)
+    assert _found(ring, credential)
+    watch.set_by = jump
+    assert _found(ring, credential)
+    store.revoke(_prefix(credential))
+    watch.seconds += LIFE_SECONDS
+    assert not _found(ring, credential)
+
+
+def test_a_clock_that_is_set_forth_and_right_again_costs_a_key_no_longer_than_that(
+    store: KeyStore, ring: KeyRing, watch: Watch
+) -> None:
+    credential = store.create(NEW, SECRET)
+    watch.set_by = timedelta(days=10)
+    assert not _found(ring, credential)
+    watch.set_by = timedelta()
+    watch.seconds += LIFE_SECONDS
+    assert _found(ring, credential)
 
 
 def test_a_new_key_is_taken_within_a_second(store: KeyStore, ring: KeyRing, watch: Watch) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import httpx
 
+from tests.observability.values import summed
+
 READY_SECONDS = 90
 
 
@@ -37,6 +39,15 @@ def running(
     finally:
         process.terminate()
         process.communicate(timeout=60)
+
+
+def wait_until_accepted(client: httpx.Client, requests: int) -> None:
+    """Return when the service is answering so many requests besides that for its metrics."""
+    give_up = time.monotonic() + READY_SECONDS
+    while time.monotonic() < give_up:
+        if summed(client.get("/metrics").text, "nlp_requests_in_progress") > requests:
+            return
+    raise AssertionError("the requests ended too early")
 
 
 def _wait_until_ready(client: httpx.Client, process: subprocess.Popen[bytes]) -> None:

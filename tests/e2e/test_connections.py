@@ -16,8 +16,7 @@ import httpx
 import pytest
 
 from tests.conftest import BUNDLES, PROJECT
-from tests.e2e.service import READY_SECONDS, running
-from tests.observability.values import summed
+from tests.e2e.service import READY_SECONDS, running, wait_until_accepted
 
 resource = pytest.importorskip("resource", reason="not on Windows")
 SLOW, KEPT = 10_000, 1_000
@@ -117,14 +116,6 @@ def test_a_thousand_connections_may_stay_open_between_requests(client: httpx.Cli
         assert [_get_on_each(connections) for _ in range(2)] == [kept, kept]
 
 
-def _wait_until_accepted(client: httpx.Client, requests: int) -> None:
-    give_up = time.monotonic() + READY_SECONDS
-    while time.monotonic() < give_up:
-        if summed(client.get("/metrics").text, "nlp_requests_in_progress") > requests:  # that of the metrics as well
-            return
-    raise AssertionError("the requests ended too early")
-
-
 def test_what_was_accepted_is_answered_when_the_service_is_told_to_stop(service: Running, temporary: Path) -> None:
     process, client = service
 
@@ -134,7 +125,7 @@ def test_what_was_accepted_is_answered_when_the_service_is_told_to_stop(service:
 
     with ThreadPoolExecutor(REQUESTS) as pool:
         asked = [pool.submit(ask, number) for number in range(REQUESTS)]
-        _wait_until_accepted(client, REQUESTS)
+        wait_until_accepted(client, REQUESTS)
         os.kill(process.pid, signal.SIGTERM)
         assert [request.result() for request in asked] == [200] * REQUESTS
     process.wait(READY_SECONDS)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from nlp_service.access.keys import NewKey
 from nlp_service.settings import Settings
 from tests.access.keys import SECRET, bearer, make_keys, revoke
 from tests.conftest import BUNDLES, PROJECT
-from tests.e2e.service import READY_SECONDS, service
+from tests.e2e.service import READY_SECONDS, running, wait_until_accepted
 from tests.observability.values import summed
 
 ARTICLE = {
@@ -28,6 +29,7 @@ ARTICLE = {
 }
 QUERY = {"query": "投屏没声音", "top_k": 3}
 SEARCHES, CALLERS = 24, 2
+TEXTS, REQUESTS = 16, 6
 
 
 @pytest.fixture(scope="module")
@@ -54,32 +56,46 @@ def keys(settings: Settings) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def two_workers(settings: Settings, keys: list[str], temporary: Path) -> Iterator[httpx.Client]:
+def started(
+    settings: Settings, keys: list[str], temporary: Path
+) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
+    """The process that has the workers, and a client; the last test stops it."""
     assert keys  # before the workers read them
     environment = {"NLP_SECRET": SECRET.get_secret_value(), "NLP_THREADS": "1", "TMPDIR": str(temporary)}
+    environment["NLP_MAX_BATCH_WAIT_SECONDS"] = "600"
     command = [sys.executable, "-m", "nlp_service", "serve", "--workers", "2"]
-    with service(settings.home, command, **environment) as client:
-        yield client
+    with running(settings.home, command, **environment) as both:
+        yield both
+
+
+@pytest.fixture(scope="module")
+def two_workers(started: tuple[subprocess.Popen[bytes], httpx.Client]) -> httpx.Client:
+    return started[1]
+
+
+def _connecting_anew(client: httpx.Client) -> httpx.Client:
+    """A client that makes a connection for each request, so that both workers are asked."""
+    return httpx.Client(base_url=client.base_url, timeout=60, limits=httpx.Limits(max_keepalive_connections=0))
 
 
 def _search_on_new_connections(client: httpx.Client) -> list[list[int]]:
-    """The ids that searches find, each over a connection of its own, so that both workers are asked."""
+    """The ids that searches find."""
 
     def search(_: int) -> list[int]:
-        answer = httpx.post(f"{client.base_url}/v1/search", json=QUERY, timeout=60).raise_for_status().json()
+        answer = anew.post("/v1/search", json=QUERY).raise_for_status().json()
         return [hit["id"] for hit in answer["hits"]]
 
-    with ThreadPoolExecutor(8) as pool:
+    with _connecting_anew(client) as anew, ThreadPoolExecutor(8) as pool:
         return list(pool.map(search, range(SEARCHES)))
 
 
 def _statuses_on_new_connections(client: httpx.Client, key: str) -> list[int]:
-    """What requests with the key are answered, each over a connection of its own."""
+    """What requests with the key are answered."""
 
     def ask(_: int) -> int:
-        return httpx.get(f"{client.base_url}/v1/models", headers=bearer(key), timeout=60).status_code
+        return anew.get("/v1/models", headers=bearer(key)).status_code
 
-    with ThreadPoolExecutor(8) as pool:
+    with _connecting_anew(client) as anew, ThreadPoolExecutor(8) as pool:
         return list(pool.map(ask, range(SEARCHES)))
 
 
@@ -155,7 +171,7 @@ def killed(two_workers: httpx.Client, temporary: Path) -> Killed:
 
     def search(_: int) -> int:
         try:
-            return httpx.post(f"{two_workers.base_url}/v1/search", json=QUERY, timeout=60).status_code
+            return anew.post("/v1/search", json=QUERY).status_code
         except httpx.TransportError:
             return 0
 
@@ -167,7 +183,7 @@ def killed(two_workers: httpx.Client, temporary: Path) -> Killed:
         return [*statuses, *map(search, range(SEARCHES))]
 
     before = _counted_searches(two_workers)
-    with ThreadPoolExecutor(CALLERS) as pool:
+    with _connecting_anew(two_workers) as anew, ThreadPoolExecutor(CALLERS) as pool:
         callers = [pool.submit(search_before_and_after, number) for number in range(CALLERS)]
         begun.wait(READY_SECONDS)
         worker = max(_workers(temporary))
@@ -193,8 +209,6 @@ def test_metrics_add_up_when_a_worker_was_replaced(killed: Killed, two_workers: 
 
 
 def test_a_taken_port_is_named(two_workers: httpx.Client, home: Path) -> None:
-    import subprocess
-
     port = str(two_workers.base_url.port)
     done = subprocess.run(
         [sys.executable, "-m", "nlp_service", "serve", "--port", port],
@@ -205,3 +219,21 @@ def test_a_taken_port_is_named(two_workers: httpx.Client, home: Path) -> None:
     )
     assert done.returncode == 1
     assert port in done.stderr
+
+
+def test_what_was_accepted_is_answered_when_the_workers_are_told_to_stop(
+    started: tuple[subprocess.Popen[bytes], httpx.Client], temporary: Path
+) -> None:
+    process, client = started
+
+    def ask(number: int) -> int:
+        tickets = [{"text": f"第{number}台设备第{text}次导出报表就闪退,重装也没有用"} for text in range(TEXTS)]
+        return anew.post("/v1/classify", json={"tickets": tickets}).status_code
+
+    with _connecting_anew(client) as anew, ThreadPoolExecutor(REQUESTS) as pool:
+        asked = [pool.submit(ask, number) for number in range(REQUESTS)]
+        wait_until_accepted(client, REQUESTS)
+        process.send_signal(signal.SIGTERM)
+        assert [request.result() for request in asked] == [200] * REQUESTS
+    process.wait(READY_SECONDS)
+    assert not list(temporary.iterdir())
