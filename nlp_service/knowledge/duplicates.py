@@ -13,6 +13,7 @@ from nlp_service.knowledge.likeness import log_lengths
 from nlp_service.knowledge.search import KnowledgeSearch, Vector
 from nlp_service.storage.database import Database
 from nlp_service.storage.tables import Feedback, FeedbackStatus, FeedbackVector
+from nlp_service.text.opposites import are_opposites
 
 THRESHOLD = 0.9
 """Least probability of a duplicate that is named. Nine of ten named ones are right where a product has a thousand
@@ -96,7 +97,7 @@ class Duplicates:
         named = [
             Duplicate(ticket.id, ticket.external_id, ticket.status, round(score, 4))  # type: ignore[arg-type] # the table checks it
             for (ticket, _), score in zip(found, scores.tolist(), strict=True)
-            if score >= THRESHOLD
+            if score >= THRESHOLD and not are_opposites(record.text, ticket.text)
         ]
         return sorted(named, key=lambda one: (-one.score, one.id))[:LIMIT]
 

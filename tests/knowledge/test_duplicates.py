@@ -55,6 +55,12 @@ def test_another_matter_is_none(tickets: FeedbackStore, duplicates: Duplicates) 
     assert _ids(duplicates, take(tickets, text=TEXT)) == []
 
 
+def test_the_opposite_in_equal_words_is_none(tickets: FeedbackStore, duplicates: Duplicates) -> None:
+    first = take(tickets, text="如何开启消息免打扰")
+    take(tickets, text="如何关闭消息免打扰")
+    assert _ids(duplicates, take(tickets, text="如何开启消息免打扰?")) == [first.id]
+
+
 def test_a_solved_ticket_is_found_as_such(tickets: FeedbackStore, duplicates: Duplicates) -> None:
     take(tickets, text=TEXT, **SOLVED)
     assert [one.status for one in duplicates.of(take(tickets, text=TEXT))] == ["solved"]
