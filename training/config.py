@@ -48,6 +48,20 @@ class Stage(_Strict):
     """Stop after so many evaluations without a better validation loss and keep the best; 0 trains to the end."""
 
 
+class Student(Stage):
+    """A last stage that gives the encoder fewer layers, trained to stand for the fine-tuned one.
+
+    Texts are repeated and rewritten as in other stages; `patience` does not apply.
+    """
+
+    name: str = "student"
+    layers: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1)
+    """Those that it begins with, counted from 0."""
+    pieces: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    """For each text of a source, so many put together of its sentences and of others': nobody labelled them."""
+    batch_tokens: int = Field(ge=64)
+
+
 class Optimisation(_Strict):
     """Settings of the optimiser; `max_tokens` bounds a training text (its head and tail are kept)."""
 
@@ -98,6 +112,8 @@ class TrainingConfig(_Strict):
     optimisation: Optimisation
     architecture: Architecture = Architecture()
     stages: tuple[Stage, ...] = ()
+    student: Student | None = None
+    """None: the encoder keeps all layers of its base."""
     review: Review
     quantisation: Literal["static", "dynamic"]
     gate: GateConfig = GateConfig()

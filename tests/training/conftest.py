@@ -1,5 +1,6 @@
 """A sentence-transformers checkpoint small enough to make, copy and train within a test."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ ROLES: dict[str, Any] = {
     "model_input_names": ["input_ids", "attention_mask"],
 }
 HIDDEN = 32
+DEEP = 3
+"""Layers of the deeper one."""
 
 
 def save_checkpoint(folder: Path, *, seed: int = 0) -> None:
@@ -59,4 +62,18 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a tiny checkpoint; read-only for tests."""
     folder = tmp_path_factory.mktemp("base") / "tiny"
     save_checkpoint(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def deep(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkpoint with three layers; read-only for tests."""
+    import torch
+    from transformers import BertConfig, BertModel
+
+    folder = tmp_path_factory.mktemp("deep") / "tiny"
+    shutil.copytree(checkpoint, folder)
+    config = BertConfig.from_pretrained(checkpoint, num_hidden_layers=DEEP)
+    torch.manual_seed(2)
+    BertModel(config, add_pooling_layer=False).save_pretrained(folder)
     return folder

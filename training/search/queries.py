@@ -12,11 +12,10 @@ from nlp_service.inference.bundle import TOKENIZER_FILE
 from nlp_service.inference.windows import Windower
 from nlp_service.knowledge.relevance import Relevance
 from training.base import load_base_spec, obtain_base
-from training.base.source import fingerprint, read_weights
+from training.base.source import fingerprint
 from training.console import quiet_libraries, step
-from training.delta import apply_delta
 from training.encoder import TorchSession, encode, load_with_weights
-from training.export import DELTA_FILE, WINDOW_TOKENS
+from training.export import WINDOW_TOKENS
 from training.places import Places
 from training.search.config import SearchConfig
 from training.search.figures import Encode, Vectors
@@ -24,6 +23,7 @@ from training.search.pairs import SearchData, read_search_data
 from training.search.relevance import fit_relevance, measured_queries
 from training.search.student import distillation_texts, train_student
 from training.shallow import read_student, write_student
+from training.stored import read_description, stored_weights
 
 
 def finish_queries(config: SearchConfig, places: Places, folder: Path) -> None:
@@ -34,8 +34,8 @@ def finish_queries(config: SearchConfig, places: Places, folder: Path) -> None:
     quiet_libraries()
     spec = load_base_spec(places.models)
     base = obtain_base(spec, places.var)
-    description = json.loads((folder / "encoder.json").read_text("utf-8"))
-    weights = apply_delta(folder / DELTA_FILE, read_weights(base))
+    description = read_description(folder)
+    weights = stored_weights(folder, base)
     if fingerprint(weights) != description["fingerprint"]:
         raise BundleError(f"{folder}: 权重与说明不符 · weights are not those of encoder.json")
     data = read_search_data(config.data, config.knowledge)

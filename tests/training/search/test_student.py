@@ -10,10 +10,11 @@ import torch
 from torch import nn
 
 from nlp_service.errors import BundleError
+from training.distillation import batches
 from training.encoder import load_transformer, mean_pool, weights_of
 from training.search.config import StudentConfig
 from training.search.pairs import SearchData, Wordings, split_of
-from training.search.student import batches, distillation_texts, train_student
+from training.search.student import distillation_texts, train_student
 from training.shallow import read_student, shallow, write_student
 
 PROJECT = Path(__file__).parents[3]
@@ -110,7 +111,7 @@ def test_what_is_finished_is_not_trained_again(
     teacher: Any, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = weights_of(train_student(CONFIG, checkpoint, teacher, TEXTS, "", tmp_path))
-    monkeypatch.setattr("training.search.student._distil", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr("training.search.student.distil", lambda *_: pytest.fail("trained again"))
     again = weights_of(train_student(CONFIG, checkpoint, teacher, TEXTS, "", tmp_path))
     assert all(np.array_equal(first[name], weight) for name, weight in again.items())
 
