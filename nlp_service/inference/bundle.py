@@ -30,8 +30,11 @@ class GraphFiles(NamedTuple):
 
 
 WHOLE = GraphFiles("encoder.xml", "encoder.bin", "test_vectors.safetensors")
-QUERY = GraphFiles("query.xml", "query.bin", "query_test_vectors.safetensors")
-"""Of a search encoder: a graph with fewer layers that gives queries the same vectors (docs/decisions/0024)."""
+QUERY = GraphFiles("query.xml", WHOLE.weights, "query_test_vectors.safetensors")
+"""Of a search encoder: a graph with fewer layers that gives queries the same vectors (docs/decisions/0024).
+
+Its weights lie behind those of the whole graph, with which it has the word embeddings in common.
+"""
 Task = Literal["sentiment", "classify", "severity", "aspects"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 

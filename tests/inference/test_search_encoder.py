@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from nlp_service.errors import BundleError
-from nlp_service.inference.bundle import BUNDLE_FILE, QUERY, EncoderBundle, read_bundle
+from nlp_service.inference.bundle import BUNDLE_FILE, QUERY, WHOLE, EncoderBundle, read_bundle
 from nlp_service.inference.encoder import normalise
 from nlp_service.inference.engine import Engine
 from nlp_service.inference.release import SEARCH, read_release
@@ -71,14 +71,20 @@ class TestBundle:
         file = folder / BUNDLE_FILE
         text = file.read_text("utf-8")
         file.unlink()
-        kept = [line for line in text.splitlines() if QUERY.weights not in line]
+        kept = [line for line in text.splitlines() if QUERY.graph not in line]
         file.write_text("\n".join(kept), "utf-8")
-        with pytest.raises(BundleError, match=QUERY.weights):
+        with pytest.raises(BundleError, match=QUERY.graph):
             read_bundle(folder, EncoderBundle)
+
+    def test_both_graphs_read_one_file_that_holds_the_words_once(self, folder: Path) -> None:
+        bundle = read_bundle(folder, EncoderBundle)
+        words = 250_037 * bundle.dimension
+        assert sorted(file.suffix for file in folder.iterdir()).count(".bin") == 1
+        assert words < (folder / WHOLE.weights).stat().st_size < 1.5 * words
 
     def test_without_one_the_whole_encoder_takes_queries(self, folder: Path) -> None:
         bundle = read_bundle(folder, EncoderBundle)
-        files = {name: digest for name, digest in bundle.files.items() if name not in QUERY}
+        files = {name: digest for name, digest in bundle.files.items() if name not in {QUERY.graph, QUERY.test_vectors}}
         whole = bundle.model_copy(update={"queries": None, "files": files})
         (folder / BUNDLE_FILE).unlink()
         (folder / BUNDLE_FILE).write_text(whole.model_dump_json(), "utf-8")

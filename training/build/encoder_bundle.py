@@ -29,6 +29,7 @@ from training.base import load_base_spec, obtain_base
 from training.base.errors import BaseError
 from training.base.source import fingerprint, read_weights, stored_fingerprint
 from training.build.graph import compress, quantise, save_graph, to_graph
+from training.build.shared_weights import share_weights
 from training.build.texts import TEST_VECTOR_TEXTS, read_texts
 from training.build.unigram import write_tokenizer
 from training.console import console, quiet_libraries, step
@@ -72,7 +73,7 @@ def write_encoder_bundle(
     if source is not None and queries is not None:
         query = writer.write(read_student(source, transformer, queries), QUERY)
         beside = _cosines(query.vectors, whole.vectors)
-        files = [*files, *QUERY]
+        files = sorted({*files, *QUERY})
         query_graph = QueryGraph(comparison=beside, max_tokens=queries["max_tokens"])
     bundle = EncoderBundle(
         name=name,
@@ -134,6 +135,8 @@ class _GraphWriter:
             dynamic = self.precision == "int8-dynamic"
             quantised = compress(graph) if dynamic else quantise(graph, self.windower, self.calibration, self.prefix)
             save_graph(quantised, self.target, files.graph)
+            if files == QUERY:
+                share_weights(self.target, self.target / files.graph, WHOLE)
         with step(f"{name}: 与全精度比较 · compare with full precision"):
             reference = TorchSession(transformer)
             vectors = encode(reference, self.windower, self.comparison, self.prefix, reference.dimension)
