@@ -22,13 +22,13 @@ help: ## 列出命令 · list the commands
 install: $(INSTALLED) ## 建虚拟环境并安装 · make a virtual environment and install
 build: $(BUNDLES) ## 取得基础编码器并构建模型包 · obtain the base encoder and build the bundles
 
-# The pin first, so that nothing that depends on torch pulls another build of it. Modules are compiled when they are
-# imported, which most never are: to compile all 25,000 takes a minute.
+# The pin first, so that nothing that depends on torch pulls another build of it. pip compiles modules: where a test
+# did, the warnings of old ones would be errors.
 $(INSTALLED): pyproject.toml
 	@echo "→ 建立虚拟环境并安装(首次约 2 分钟) · virtual environment and packages, about 2 minutes the first time"
 	@$(MAKE_VENV)
-	@$(BIN)/pip install --no-compile --progress-bar on "torch==$$(sed -n 's/.*"torch==\(.*\)".*/\1/p' pyproject.toml)"
-	@$(BIN)/pip install --no-compile --progress-bar on -e '.[training,dev]'
+	@$(BIN)/pip install --progress-bar on "torch==$$(sed -n 's/.*"torch==\(.*\)".*/\1/p' pyproject.toml)"
+	@$(BIN)/pip install --progress-bar on -e '.[training,dev]'
 	@touch $@
 
 $(BUNDLES): $(INSTALLED) $(MODELS)
