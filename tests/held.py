@@ -25,9 +25,10 @@ class HeldBatcher(Batcher):
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine.search.encoder)
-        self.go = threading.Event()
+        self.asked, self.go = threading.Event(), threading.Event()
 
     def encode(self, texts: Sequence[str], side: Side = "query") -> Vectors:
+        self.asked.set()
         self.go.wait(60)
         return super().encode(texts, side)
 
@@ -50,6 +51,7 @@ def rebuilding_service(settings: Settings, engine: Engine, article: ArticleCreat
             session.execute(delete(ArticleVector))
     held = HeldBatcher(engine)
     with started_at_once(), TestClient(create_app(settings, engine.searching_with(held))) as started:
+        assert held.asked.wait(60)  # the words have been read by then
         yield started
         held.go.set()
     held.close()

@@ -84,6 +84,7 @@ class TestRebuilding:
         waiting = engine.searching_with(held)
         with started_at_once():
             searches.start(waiting)
+        assert held.asked.wait(60)  # the words have been read by then
         yield searches, waiting
         held.go.set()
         searches.close()
