@@ -1,4 +1,4 @@
-"""Users for ``benchmarks/load.py``, run by locust: each asks at a rate of its own, whatever the service does.
+"""Users for ``benchmarks/load.py``, run by locust: each asks at random times (Poisson), whatever the service does.
 
 LOAD_KIND is classify, search or mix; LOAD_RATE the requests a second of one user, who asks again at once where it is 0.
 """
@@ -9,7 +9,7 @@ import random
 import time
 from typing import Any
 
-from locust import FastHttpUser, constant_throughput, task
+from locust import FastHttpUser, task
 
 from benchmarks.load_texts import read_queries, read_tickets
 
@@ -23,12 +23,19 @@ class Caller(FastHttpUser):
     """Sends one text at a time, never the same twice."""
 
     host = os.environ["LOAD_HOST"]
-    wait_time = constant_throughput(RATE) if RATE else lambda _: 0.0
+    due = 0.0
 
     def on_start(self) -> None:
-        """Users do not all begin at once."""
-        if RATE:
-            time.sleep(random.random() / RATE)
+        """Locust's own users of a constant rate would all ask at the same moments."""
+        self.due = time.time()
+        time.sleep(self.wait_time())
+
+    def wait_time(self) -> float:
+        """Seconds until the next request is due."""
+        if not RATE:
+            return 0.0
+        self.due += random.expovariate(RATE)
+        return max(0.0, self.due - time.time())
 
     @task
     def ask(self) -> None:
