@@ -25,6 +25,7 @@ from training.export import export_encoder, export_head, trained_heads
 from training.heads import fit_head
 from training.places import CANDIDATE_FILE, CONFIG_FILE, Places
 from training.prepare import prepare
+from training.stored import read_description
 from training.student import train_student
 from training.train import label_sets, train
 
@@ -109,7 +110,7 @@ def describe(
         described = [read_bundle(folder / "bundles" / part, HeadBundle) for part in parts.values()]
         version, data = described[0].version, described[0].data
     else:
-        source = json.loads((folder / "models" / ENCODERS / config.encoder / "encoder.json").read_text("utf-8"))
+        source = read_description(folder / "models" / ENCODERS / config.encoder)
         version, data = source["version"], source["data"]
     candidate = {
         "target": target_of(config),

@@ -1,7 +1,6 @@
 """The source form of an encoder, as git holds it: what training changed in the base, or in some of its layers."""
 
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from training.shallow import shallow
 
 DELTA_FILE = "change.safetensors"
 DESCRIPTION_FILE = "encoder.json"
-LAYER = re.compile(r"^encoder\.layer\.(\d+)\.")
+LAYERS = "encoder.layer."
 
 
 def read_description(folder: Path) -> dict[str, Any]:
@@ -47,9 +46,9 @@ def weights_of_layers(weights: Weights, layers: Sequence[int] | None) -> dict[st
     """The weights that a transformer with these layers alone begins with, layers counted anew; all when None."""
     if layers is None:
         return dict(weights)
-    kept = {name: weight for name, weight in weights.items() if not LAYER.match(name)}
+    kept = {name: weight for name, weight in weights.items() if not name.startswith(LAYERS)}
     for number, layer in enumerate(layers):
-        old = f"encoder.layer.{layer}."
+        old = f"{LAYERS}{layer}."
         parts = {name.removeprefix(old): weight for name, weight in weights.items() if name.startswith(old)}
-        kept |= {f"encoder.layer.{number}.{part}": weight for part, weight in parts.items()}
+        kept |= {f"{LAYERS}{number}.{part}": weight for part, weight in parts.items()}
     return kept

@@ -19,14 +19,16 @@ def unpack_weights(openvino: ModuleType, model: Any) -> Mapped | None:
     Gives the file that holds them and that has to be kept, None when there is none: where the temporary folder has no
     room they stay in memory. Word embeddings are looked up and not multiplied, so they stay in 8 bits.
     """
-    multiplications = [node for node in model.get_ops() if node.get_type_name() == "MatMul"]
-    values = [(node, _value(node.input_value(1).get_node())) for node in multiplications]
-    nodes, weights = (
-        [node for node, value in values if value is not None],
-        [one for _, one in values if one is not None],
-    )
+    unpacked = [
+        (node, value)
+        for node in model.get_ops()
+        if node.get_type_name() == "MatMul" and (value := _value(node.input_value(1).get_node())) is not None
+    ]
+    if not unpacked:
+        return None
+    nodes, weights = map(list, zip(*unpacked, strict=True))
     try:
-        mapped, weights = moved_to_file(weights) if weights else (None, weights)
+        mapped, weights = moved_to_file(weights)
     except OSError:
         mapped = None
     for node, value in zip(nodes, weights, strict=True):
