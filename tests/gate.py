@@ -8,13 +8,14 @@ from nlp_service.inference.windows import Window
 
 
 class Gate(Encoder):
-    """The real encoder, which computes nothing until `go` is set; notes what it computed."""
+    """The real encoder, which computes nothing until `go` is set; notes what it computed, and in which thread."""
 
     def __init__(self, encoder: Encoder) -> None:
         super().__init__(encoder.bundle, encoder._windower, encoder._session)
         self.go = threading.Event()
         self.begun = threading.Event()
         self.batches: list[list[Window]] = []
+        self.threads: list[str] = []
         self.tokenised = 0
         self.failure: Exception | None = None
 
@@ -26,6 +27,7 @@ class Gate(Encoder):
         self.begun.set()
         self.go.wait(60)
         self.batches.append(list(windows))
+        self.threads.append(threading.current_thread().name)
         if self.failure is not None:
             raise self.failure
         return super().run(windows)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from nlp_service.inference.bundle import WHOLE, GraphFiles
 from nlp_service.inference.encoder import Encoder
 
 
@@ -19,15 +20,11 @@ def _command_folder(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="package", autouse=True)
 def _encoders_stay_loaded() -> Iterator[None]:
     """Commands run one after another in this process, and each would take two seconds to load the same encoders."""
-    load, load_queries = cache(Encoder.load), cache(Encoder.of_queries)
+    load = cache(Encoder.load)
 
-    def load_once(folder: Path, *, threads: int) -> Encoder:
-        return load(folder.resolve(), threads=threads)
-
-    def load_queries_once(encoder: Encoder, folder: Path, *, threads: int) -> Encoder | None:
-        return load_queries(encoder, folder.resolve(), threads=threads)
+    def load_once(folder: Path, *, threads: int, files: GraphFiles = WHOLE) -> Encoder:
+        return load(folder.resolve(), threads=threads, files=files)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Encoder, "load", load_once)
-        patch.setattr(Encoder, "of_queries", load_queries_once)
         yield

@@ -1,7 +1,6 @@
 """Starts the real service as a process of its own, on loopback."""
 
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -11,8 +10,10 @@ from pathlib import Path
 import httpx
 
 from tests.observability.values import summed
+from tests.ports import free_port
 
 READY_SECONDS = 90
+_TEXTS, _LINES = 16, 60
 
 
 @contextmanager
@@ -27,9 +28,7 @@ def running(
     home: Path, command: Sequence[str], **environment: str
 ) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
     """The process of the service as well."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     given = {**os.environ, "NLP_HOME": str(home), "NLP_PORT": str(port), "NLP_LOG_LEVEL": "error", **environment}
     process = subprocess.Popen(command, env=given, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
@@ -39,6 +38,15 @@ def running(
     finally:
         process.terminate()
         process.communicate(timeout=60)
+
+
+def long_request(number: int) -> dict[str, list[dict[str, str]]]:
+    """The body of a classify request that keeps an encoder busy for a second or more; no two requests share a text."""
+    texts = (
+        "\n".join(f"第{number}台设备第{text}次导出第{line}张报表就闪退,重装也没有用" for line in range(_LINES))
+        for text in range(_TEXTS)
+    )
+    return {"tickets": [{"text": text} for text in texts]}
 
 
 def wait_until_accepted(client: httpx.Client, requests: int) -> None:

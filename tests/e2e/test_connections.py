@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from tests.conftest import BUNDLES, PROJECT
-from tests.e2e.service import READY_SECONDS, running, wait_until_accepted
+from tests.e2e.service import READY_SECONDS, long_request, running, wait_until_accepted
 
 resource = pytest.importorskip("resource", reason="not on Windows")
 SLOW, KEPT = 10_000, 1_000
@@ -119,9 +119,9 @@ def test_a_thousand_connections_may_stay_open_between_requests(client: httpx.Cli
 def test_what_was_accepted_is_answered_when_the_service_is_told_to_stop(service: Running, temporary: Path) -> None:
     process, client = service
 
-    def ask(_: int) -> int:
+    def ask(number: int) -> int:
         with httpx.Client(base_url=client.base_url, timeout=READY_SECONDS) as own:
-            return own.post("/v1/classify", json=BODY).status_code
+            return own.post("/v1/classify", json=long_request(number)).status_code
 
     with ThreadPoolExecutor(REQUESTS) as pool:
         asked = [pool.submit(ask, number) for number in range(REQUESTS)]

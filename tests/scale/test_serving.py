@@ -1,7 +1,6 @@
 """The service on a Ray cluster answers as it does without one."""
 
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +16,7 @@ from nlp_service.scale.serving import ServeOptions, served
 from nlp_service.scale.store import check_same_store, check_store, database_name
 from nlp_service.settings import Settings
 from tests.conftest import BUNDLES
+from tests.ports import free_port
 from tests.postgres import PostgresServer
 from tests.scale.clusters import nodes
 
@@ -41,9 +41,7 @@ def on_ray(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -
     home: Path = tmp_path_factory.mktemp("home")
     (home / "var").mkdir()
     (home / "var" / "bundles").symlink_to(BUNDLES)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with ExitStack() as stack:
         url = stack.enter_context(postgres.database("on_ray"))
         environment = {"NLP_HOME": str(home), "NLP_DATABASE_URL": url, "NLP_LOG_LEVEL": "error"}
