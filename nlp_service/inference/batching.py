@@ -1,9 +1,9 @@
-"""Dynamic batching: one thread owns an encoder and serves all requests that wait.
+"""Dynamic batching: an encoder computes one batch at a time, for all requests that wait.
 
 Nothing waits for a batch to fill. `waiting.py` says what is computed next. Requests that were cancelled are dropped.
+Batches are computed by a thread of the encoder's own, or by a caller that would wait for nobody but that thread.
 """
 
-import math
 import threading
 import time
 from collections.abc import Sequence
@@ -64,6 +64,7 @@ class Batcher:
         self._recent = RecentVectors(self._limits.recent)
         self._seconds_per_token = SECONDS_PER_TOKEN  # a running mean
         self._closed = False
+        self._busy = False  # a batch is computed
         self._condition = threading.Condition()
         self._thread = threading.Thread(target=self._serve, name=f"encoder-{encoder.bundle.name}", daemon=True)
         self._thread.start()
@@ -75,7 +76,7 @@ class Batcher:
             raise Overloaded("服务正在停止 · the service is stopping", retry_after=5, reason="stopping")
         seconds = self._waiting.tokens_before(lane) * self._seconds_per_token
         if seconds > self._limits.of(lane):
-            raise _overloaded(seconds, self._limits.of(lane))
+            raise Overloaded.queue_full(seconds, self._limits.of(lane))
 
     def windows(self, texts: Sequence[str], side: Side = "query") -> list[Window]:
         """The token windows of texts, for `submit_windows`."""
@@ -91,25 +92,31 @@ class Batcher:
 
     def submit_windows(self, windows: Sequence[Window], texts: int) -> Pending:
         """As `submit`, with the windows of so many texts; those of another encoder with the same tokenizer will do."""
-        arrived = time.perf_counter()
-        lane = _lane_of(texts)
-        latest = arrived + self._limits.of(lane)
-        pooled = np.empty((len(windows), self.encoder.bundle.dimension), dtype=np.float32)
-        request = Request(windows, texts, lane, arrived, latest, pooled, copy_context())
-        request.future.add_done_callback(lambda future: self._drop(request) if future.cancelled() else None)
         with self._condition:
-            self.check_room(texts)
-            known = self._recent.of(windows)
-            self._waiting.add(request, known)
-            complete = not request.lacking
-            self._observer.queued(self._waiting.windows_by_lane)
+            request, known = self._admit(windows, texts)
             self._condition.notify()
-        if known:
-            self._observer.recalled(len(known))
-        if complete:
-            self._observer.waited(0.0, lane)
-            self._finish(request)
+        self._recall(request, known)
         return Pending(request.future, sum(len(window.ids) for window in windows))
+
+    def encode_windows(self, windows: Sequence[Window], texts: int) -> Vectors:
+        """As `submit_windows`, and wait for the result.
+
+        While the encoder has nothing else to do, this thread computes the first batch itself: handing it over and back
+        costs as much as a short text's pass.
+        """
+        taken = None
+        with self._condition:
+            idle = self.idle
+            request, known = self._admit(windows, texts)
+            if idle and request.lacking:
+                now = time.perf_counter()
+                taken = self._take(now)
+            else:
+                self._condition.notify()
+        self._recall(request, known)
+        if taken is not None:
+            self._compute(taken, now, now)
+        return request.future.result()
 
     def encode(self, texts: Sequence[str], side: Side = "query") -> Vectors:
         """As `submit`, and wait for the result."""
@@ -128,32 +135,72 @@ class Batcher:
         return self._waiting.windows
 
     @property
+    def idle(self) -> bool:
+        """Whether nothing is computed and nothing waits."""
+        return not self._busy and not self._waiting
+
+    @property
     def alive(self) -> bool:
         """Whether the encoder's thread runs."""
         return self._thread.is_alive()
+
+    def _admit(self, windows: Sequence[Window], texts: int) -> tuple[Request, int]:
+        """Let a request wait, unless it would for too long; and how many of its vectors were known."""
+        arrived, lane = time.perf_counter(), _lane_of(texts)
+        latest = arrived + self._limits.of(lane)
+        self.check_room(texts)
+        pooled = np.empty((len(windows), self.encoder.bundle.dimension), dtype=np.float32)
+        request = Request(windows, texts, lane, arrived, latest, pooled, copy_context())
+        request.future.add_done_callback(lambda future: self._drop(request) if future.cancelled() else None)
+        known = self._recent.of(windows)
+        self._waiting.add(request, known)
+        self._observer.queued(self._waiting.windows_by_lane)
+        return request, len(known)
+
+    def _recall(self, request: Request, known: int) -> None:
+        """Answer a request whose vectors are all known."""
+        if known:
+            self._observer.recalled(known)
+        if known == len(request.windows):
+            self._observer.waited(0.0, request.lane)
+            self._finish(request)
 
     def _serve(self) -> None:
         finished: float | None = None  # of the batch before, while there is one after the other
         while True:
             with self._condition:
-                while not self._waiting and not self._closed:
+                while self._busy or not (self._waiting or self._closed):
                     self._condition.wait()
                     finished = None
                 if not self._waiting:
                     return
                 now = time.perf_counter()
-                taken = self._waiting.take(now)
-                self._observer.queued(self._waiting.windows_by_lane)
+                taken = self._take(now)
+            self._compute(taken, now, finished or now)
+            finished = time.perf_counter()
+
+    def _take(self, now: float) -> Taken:
+        taken = self._waiting.take(now)
+        self._busy = True
+        self._observer.queued(self._waiting.windows_by_lane)
+        return taken
+
+    def _compute(self, taken: Taken, now: float, since: float) -> None:
+        """Answer those whose batch or time has come; see `_run` for `since`."""
+        try:
             self._tell(taken, now)
             if taken.jobs:
-                self._run(taken.jobs, finished or now)
-                finished = time.perf_counter()
+                self._run(taken.jobs, since)
+        finally:
+            with self._condition:
+                self._busy = False
+                self._condition.notify()
 
     def _tell(self, taken: Taken, now: float) -> None:
         for request in taken.begun:
             request.context.run(self._observer.waited, now - request.arrived, request.lane)
         for request in taken.expired:
-            _fail(request, _overloaded(now - request.arrived, self._limits.of(request.lane)))
+            _fail(request, Overloaded.queue_full(now - request.arrived, self._limits.of(request.lane)))
 
     def _run(self, jobs: list[Job], since: float) -> None:
         """Compute a batch; who waits has waited for it `since`, which may be before it could begin."""
@@ -193,14 +240,6 @@ class Batcher:
 
 def _lane_of(texts: int) -> Lane:
     return "interactive" if texts <= INTERACTIVE_TEXTS else "batch"
-
-
-def _overloaded(seconds: float, limit: float) -> Overloaded:
-    return Overloaded(
-        f"排队已满:约需等待 {seconds:.1f} 秒,最多 {limit:g} 秒 · queue is full: about {seconds:.1f} s of work wait, "
-        f"at most {limit:g} s may",
-        retry_after=max(1, math.ceil(seconds)),
-    )
 
 
 def _fail(request: Request, error: Exception) -> None:

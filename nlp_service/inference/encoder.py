@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from nlp_service.errors import BundleError
-from nlp_service.inference.bundle import QUERY, WHOLE, EncoderBundle, read_bundle
+from nlp_service.inference.bundle import QUERY, WHOLE, EncoderBundle, GraphFiles, read_bundle
 from nlp_service.inference.pairs import PairWindower
 from nlp_service.inference.session import OpenVinoSession, Session
 from nlp_service.inference.windows import Window, Windower
@@ -18,8 +18,10 @@ TEST_VECTORS_MIN_COSINE = 0.985
 PAD = 1
 BATCH_TOKENS = 512
 """Larger batches are no faster on CPUs, and keep those that wait longer (docs/decisions/0020)."""
-LENGTHS = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
-"""Padded lengths: the runtime prepares kernels for each shape, so there are few of them."""
+BATCH_COST = 24
+"""Padded tokens that are computed in the time that a batch takes beside its tokens (8 to 26 were measured)."""
+LENGTHS = (16, 24, 32, 48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512)
+"""Padded lengths: the runtime prepares kernels for each shape, and matrix units take 16 rows at a time."""
 
 Side = Literal["query", "passage"]
 Vectors = NDArray[np.float32]
@@ -38,28 +40,18 @@ class Encoder:
         self._session = session
 
     @classmethod
-    def load(cls, folder: Path, *, threads: int) -> "Encoder":
-        """Load a bundle and check it against its own test vectors, which also warms it up.
+    def load(cls, folder: Path, *, threads: int, files: GraphFiles = WHOLE) -> "Encoder":
+        """Load a graph of a bundle and check it against its own test vectors, which also warms it up.
 
         Raises BundleError when the bundle is missing, damaged or does not answer as it should.
         """
         bundle = read_bundle(folder, EncoderBundle)
+        # One short text between two searches waits for its weights to be read: in 8 bits they are half as many.
+        matrix_units = False if files is QUERY else None
+        session = OpenVinoSession(folder, threads, bundle.precision, files=files, matrix_units=matrix_units)
         windower_of = PairWindower if bundle.pooling == "score" else Windower
-        windower = windower_of(folder / bundle.tokenizer_file, bundle.window_tokens)
-        encoder = cls(bundle, windower, OpenVinoSession(folder, threads, bundle.precision))
-        encoder._check_test_vectors(folder / WHOLE.test_vectors)
-        return encoder
-
-    def of_queries(self, folder: Path, *, threads: int) -> "Encoder | None":
-        """The graph with fewer layers that this bundle has for queries, if it has one; of the same vector space.
-
-        `folder` is that of the bundle. Raises BundleError when it does not give its own test vectors.
-        """
-        if self.bundle.queries is None:
-            return None
-        session = OpenVinoSession(folder, threads, self.bundle.precision, files=QUERY)
-        encoder = Encoder(self.bundle, self._windower, session)
-        encoder._check_test_vectors(folder / QUERY.test_vectors)
+        encoder = cls(bundle, windower_of(folder / bundle.tokenizer_file, bundle.window_tokens), session)
+        encoder._check_test_vectors(folder / files.test_vectors)
         return encoder
 
     def windows(self, texts: Sequence[str], side: Side) -> list[Window]:
@@ -126,16 +118,25 @@ def centred(vectors: Vectors) -> Vectors:
 
 
 def batches(lengths: Sequence[int]) -> list[list[int]]:
-    """Group rows by padded length into batches of at most `BATCH_TOKENS` tokens, the shortest first."""
+    """Group rows of similar length into batches of at most `BATCH_TOKENS` padded tokens, the shortest first.
+
+    Of all ways to cut the rows in order of length it takes the one with the fewest padded tokens, where each batch
+    counts `BATCH_COST` more.
+    """
+    rows = sorted(range(len(lengths)), key=lengths.__getitem__)
+    costs, starts = [0], [0]  # of the first so many rows: what they cost, and where the last batch of them starts
+    for end, row in enumerate(rows, 1):
+        width = padded_length(lengths[row])
+        fitting = range(max(0, end - max(1, BATCH_TOKENS // width)), end)
+        cost, start = min((costs[start] + BATCH_COST + (end - start) * width, start) for start in fitting)
+        costs.append(cost)
+        starts.append(start)
     result: list[list[int]] = []
-    width = 0
-    for row in sorted(range(len(lengths)), key=lengths.__getitem__):
-        padded = padded_length(lengths[row])
-        if not result or padded != width or (len(result[-1]) + 1) * padded > BATCH_TOKENS:
-            result.append([])
-            width = padded
-        result[-1].append(row)
-    return result
+    end = len(rows)
+    while end:
+        result.append(rows[starts[end] : end])
+        end = starts[end]
+    return result[::-1]
 
 
 def padded_length(length: int) -> int:

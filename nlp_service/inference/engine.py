@@ -3,23 +3,23 @@
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Protocol, get_args
+from typing import get_args
 
 from nlp_service.errors import BundleError
 from nlp_service.inference.aspects import AspectOpinion, aspect_opinions
 from nlp_service.inference.batching import Batcher, Limits
 from nlp_service.inference.bundle import QUERY, EncoderBundle, HeadBundle, Task, read_bundle
 from nlp_service.inference.classification import Classification, classifications
-from nlp_service.inference.encoder import Encoder, Vectors, normalise
+from nlp_service.inference.encoder import Vectors, normalise
 from nlp_service.inference.head import Head
-from nlp_service.inference.observer import Observer
+from nlp_service.inference.opening import Observe, Opening
 from nlp_service.inference.release import RERANKER, SEARCH, Release, encoder_folder, read_release
 from nlp_service.inference.reranker import Reranker
 from nlp_service.inference.search_encoder import is_short
 from nlp_service.inference.sentiment import Sentiment, sentiments
+from nlp_service.inference.windows import Window
 
 TASKS: tuple[Task, ...] = get_args(Task)
-QUERIES = "queries"
 Passes = dict[str, Future[Vectors]]
 """Fingerprint of an encoder to the pooled vectors it will have made, shape (texts, dimension)."""
 Pooled = dict[str, Vectors]
@@ -66,59 +66,39 @@ class Engine:
         *,
         threads: int,
         limits: Limits | None = None,
-        observe: "Observe | None" = None,
+        observe: Observe | None = None,
         previous: "Engine | None" = None,
         rerank_top: int = 0,
     ) -> "Engine":
         """Load, verify and warm up what the release names; raises BundleError.
 
-        Encoders that `previous` has loaded are shared with it. The reranker reads `rerank_top` hits; with 0 none is
-        loaded.
+        Encoders that `previous` has loaded are shared with it; without it, all are opened beside one another. The
+        reranker reads `rerank_top` hits; with 0 none is loaded.
         """
         release = read_release(bundles)
-        known = previous.batchers if previous else {}
-        opened: dict[str, Batcher] = {}
-
-        def batcher(folder: Path, fingerprint: str, limits: Limits | None = limits) -> Batcher:
-            if fingerprint not in known and fingerprint not in opened:
-                encoder = Encoder.load(folder, threads=threads)
-                observer = observe(encoder.bundle.name) if observe else None
-                opened[fingerprint] = Batcher(encoder, limits=limits, observer=observer)
-            return known.get(fingerprint) or opened[fingerprint]
-
-        def queries_of(search: Batcher, folder: Path) -> Batcher | None:
-            key = _queries_key(search)
-            if key is not None and key not in known and (encoder := search.encoder.of_queries(folder, threads=threads)):
-                observer = observe(f"{encoder.bundle.name}-{QUERIES}") if observe else None
-                opened[key] = Batcher(encoder, limits=limits, observer=observer)
-            return None if key is None else known.get(key) or opened[key]
-
-        try:
-            folder = bundles / _part(release, SEARCH)
-            search = batcher(folder, read_bundle(folder, EncoderBundle).fingerprint)
-            queries = queries_of(search, folder)
-            reranker = None
+        folders = {task: bundles / _part(release, task) for task in (SEARCH, *TASKS)}
+        with Opening(previous.batchers if previous else {}, threads=threads, observe=observe) as opening:
+            needed = {task: read_bundle(folders[task], HeadBundle).encoder for task in TASKS}
+            for one in needed.values():
+                opening.begin(one.fingerprint, bundles / encoder_folder(one.name, one.fingerprint), limits)
+            search = read_bundle(folders[SEARCH], EncoderBundle)
+            opening.begin(search.fingerprint, folders[SEARCH], limits)
+            if (queries := _queries_key(search)) is not None:
+                opening.begin(queries, folders[SEARCH], limits, QUERY)
+            ranks = None
             if rerank_top and RERANKER in release.serving:
                 folder = bundles / release.serving[RERANKER]
-                fingerprint = read_bundle(folder, EncoderBundle).fingerprint
-                interactive = (limits or Limits()).all_interactive
-                reranker = Reranker.of(batcher(folder, fingerprint, interactive), rerank_top)
-            heads: dict[Task, Head] = {}
-            used: dict[str, Batcher] = {}
-            for task in TASKS:
-                folder = bundles / _part(release, task)
-                reference = read_bundle(folder, HeadBundle).encoder
-                own = batcher(bundles / encoder_folder(reference.name, reference.fingerprint), reference.fingerprint)
-                heads[task] = Head.load(folder, own.encoder.bundle)
-                heads[task].check(folder, own.encode)
-                if heads[task].bundle.task != task:
-                    raise BundleError(f"{folder}: a head for {heads[task].bundle.task}, not for {task}")
-                used[reference.fingerprint] = own
-        except BaseException:
-            for started in opened.values():
-                started.close()
-            raise
-        return cls(search, used, heads, reranker, queries)
+                ranks = read_bundle(folder, EncoderBundle).fingerprint
+                opening.begin(ranks, folder, (limits or Limits()).all_interactive)
+            used = {one.fingerprint: opening.opened(one.fingerprint) for one in needed.values()}
+            heads = {task: _checked_head(folders[task], task, used[one.fingerprint]) for task, one in needed.items()}
+            return cls(
+                opening.opened(search.fingerprint),
+                used,
+                heads,
+                None if ranks is None else Reranker.of(opening.opened(ranks), rerank_top),
+                None if queries is None else opening.opened(queries),
+            )
 
     def sharing(self, other: "Engine") -> "Engine":
         """What answers as this one does, and has the encoders of the other one as well, for `load` to share."""
@@ -131,7 +111,7 @@ class Engine:
     @property
     def batchers(self) -> dict[str, Batcher]:
         """Every encoder that is used, by fingerprint; that of queries by the checksum of its weights."""
-        key = _queries_key(self.search)
+        key = _queries_key(self.search_model)
         queries = {key: self.queries} if key and self.queries is not self.search else {}
         reranker = {self.reranker.model.fingerprint: self.reranker.batcher} if self.reranker else {}
         return {self.search.encoder.bundle.fingerprint: self.search, **queries, **self._batchers, **reranker}
@@ -204,11 +184,21 @@ class Engine:
         pooled = self.encode(texts, ("sentiment", "classify"))
         return list(zip(self.sentiments(pooled), self.classifications(pooled), strict=True))
 
-    def encode_query(self, query: str) -> Future[Vectors]:
-        """The vector of a search query, shape (1, dimension), not normalised."""
-        windows = self.search.windows([query], "query")
-        batcher = self.queries if is_short(self.search_model, windows) else self.search
+    def encode_query(self, query: str) -> Vectors:
+        """The vector of a search query, shape (1, dimension), not normalised; raises Overloaded."""
+        batcher, windows = self._query(query)
+        return batcher.encode_windows(windows, 1)
+
+    def submit_query(self, query: str) -> Future[Vectors] | None:
+        """Begin what `encode_query` does; None while the encoder is idle, when a thread that waits is sooner done."""
+        if self.queries.idle:
+            return None
+        batcher, windows = self._query(query)
         return batcher.submit_windows(windows, 1).vectors
+
+    def _query(self, query: str) -> tuple[Batcher, list[Window]]:
+        windows = self.search.windows([query], "query")
+        return self.queries if is_short(self.search_model, windows) else self.search, windows
 
     def encode_passages(self, texts: Sequence[str]) -> Vectors:
         """Normalised vectors of articles, shape (texts, dimension)."""
@@ -231,18 +221,18 @@ def encode_passages(search: Batcher, texts: Sequence[str]) -> Vectors:
     return normalise(search.encode(texts, "passage"))
 
 
-class Observe(Protocol):
-    """Makes the observer of an encoder."""
-
-    def __call__(self, encoder: str) -> Observer:
-        """The observer of the encoder of this name."""
-        ...
-
-
-def _queries_key(search: Batcher) -> str | None:
+def _queries_key(search: EncoderBundle) -> str | None:
     """Names the encoder of queries by the checksum of its weights; None when queries have none of their own."""
-    bundle = search.encoder.bundle
-    return bundle.files[QUERY.weights] if bundle.queries is not None else None
+    return search.files[QUERY.weights] if search.queries is not None else None
+
+
+def _checked_head(folder: Path, task: Task, encoder: Batcher) -> Head:
+    """The head in a folder; raises BundleError unless it is one of the task and gives its own test answers."""
+    head = Head.load(folder, encoder.encoder.bundle)
+    head.check(folder, encoder.encode)
+    if head.bundle.task != task:
+        raise BundleError(f"{folder}: a head for {head.bundle.task}, not for {task}")
+    return head
 
 
 def _part(release: Release, name: str) -> str:

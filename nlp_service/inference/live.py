@@ -59,12 +59,15 @@ class LiveEngine:
         self._leases: Counter[int] = Counter()
         self._lock = threading.Lock()
         self._loading = threading.Lock()
-        self._seen = self._stamp()
+        self._seen = _stamp(self._file)
 
     @classmethod
     def start(cls, load: Load, bundles: Path) -> "LiveEngine":
-        """Load the first engine; raises BundleError."""
-        return cls(load(None), load, bundles)
+        """Load the first engine; raises BundleError. What is promoted meanwhile is a change."""
+        before = _stamp(bundles / RELEASE_FILE)
+        live = cls(load(None), load, bundles)
+        live._seen = before
+        return live
 
     @contextmanager
     def lease(self) -> Iterator[Engine]:
@@ -80,7 +83,7 @@ class LiveEngine:
     @property
     def changed(self) -> bool:
         """Whether the release was replaced since the last reload, successful or not."""
-        return self._stamp() != self._seen
+        return _stamp(self._file) != self._seen
 
     def reload(self) -> None:
         """Load what the release names now and let it answer from here on, its search encoder once that has its index.
@@ -89,7 +92,7 @@ class LiveEngine:
         `changed` as before, when a shared encoder has no time to check them; then the old engine goes on.
         """
         with self._loading:
-            seen, self._seen = self._seen, self._stamp()
+            seen, self._seen = self._seen, _stamp(self._file)
             with self._to_share() as loaded:
                 try:
                     engine = self._load(loaded)
@@ -198,12 +201,14 @@ class LiveEngine:
             self.index.keep_only(self._search_encoders)
         engine.close(kept)
 
-    def _stamp(self) -> tuple[int, int] | None:
-        try:
-            stat = self._file.stat()
-        except OSError:
-            return None
-        return stat.st_ino, stat.st_mtime_ns
+
+def _stamp(file: Path) -> tuple[int, int] | None:
+    """Another one when a file was replaced; None without it."""
+    try:
+        stat = file.stat()
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_mtime_ns
 
 
 def keep_engine(_: Engine | None) -> Engine:

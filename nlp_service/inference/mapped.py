@@ -6,15 +6,17 @@ file they are read again if they are ever needed, and take no memory until then.
 
 import mmap
 import tempfile
+import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+Number = TypeVar("Number", bound=np.generic)
 LARGE = 1 << 24
 """Bytes from which a constant is a table of words, looked up and not packed."""
 
@@ -33,8 +35,8 @@ class Mapped:
             mapping.madvise(mmap.MADV_DONTNEED)
 
 
-def moved_to_file(arrays: Sequence[NDArray[np.float32]]) -> tuple[Mapped, list[NDArray[np.float32]]]:
-    """Equal arrays in a file without a name in the temporary folder, which goes with the process.
+def moved_to_file(arrays: Sequence[NDArray[Number]]) -> tuple[Mapped, list[NDArray[Number]]]:
+    """Equal arrays, all of one type, in a file without a name in the temporary folder, which goes with the process.
 
     Raises OSError when the folder has no room for them.
     """
@@ -43,43 +45,53 @@ def moved_to_file(arrays: Sequence[NDArray[np.float32]]) -> tuple[Mapped, list[N
             file.write(np.ascontiguousarray(array).data)
         file.flush()
         mapped = Mapped(file)
-    values = mapped.bytes.view(np.float32)
+    values = mapped.bytes.view(arrays[0].dtype)
     starts = np.cumsum([0, *(array.size for array in arrays)])
     return mapped, [
         values[start : start + array.size].reshape(array.shape) for start, array in zip(starts, arrays, strict=False)
     ]
 
 
+_looking = threading.Lock()
 _tables: "weakref.WeakKeyDictionary[Mapped, list[NDArray[np.uint8]]]" = weakref.WeakKeyDictionary()
 
 
-def share_tables(openvino: ModuleType, model: Any, weights: Mapped) -> Iterator[Mapped]:
+def share_tables(openvino: ModuleType, model: Any, weights: Mapped) -> list[Mapped]:
     """Let an `openvino.Model` read each of its large tables where an equal one is mapped already.
 
     Encoders that were trained from one base have equal word embeddings. Gives the files that it reads now beside
     `weights`, its own.
     """
+    owners = []
     for node in model.get_ops():
         if node.get_type_name() != "Constant" or node.get_byte_size() < LARGE:
             continue
         values = node.get_data()
         start = values.ctypes.data - weights.bytes.ctypes.data
-        table = weights.bytes[start : start + values.nbytes]
-        found = _known(table)
+        found = _known(weights, weights.bytes[start : start + values.nbytes])
         if found is None:
-            _tables.setdefault(weights, []).append(table)
             continue
         owner, known = found
         held = openvino.Tensor(known.view(values.dtype).reshape(values.shape), shared_memory=True)
         constant = openvino.op.Constant(held, shared_memory=True)
         for reader in node.output(0).get_target_inputs():
             reader.replace_source_output(constant.output(0))
-        yield owner
+        owners.append(owner)
+    return owners
 
 
-def _known(table: NDArray[np.uint8]) -> tuple[Mapped, NDArray[np.uint8]] | None:
-    candidates = [(owner, known) for owner, tables in list(_tables.items()) for known in tables]
-    return next((found for found in candidates if _equal(found[1], table)), None)
+def _known(weights: Mapped, table: NDArray[np.uint8]) -> tuple[Mapped, NDArray[np.uint8]] | None:
+    """The equal table that was mapped before, with its file; where there is none, this one of `weights` is known now.
+
+    Of encoders that are opened at a time one is the first.
+    """
+    with _looking:
+        for owner, tables in list(_tables.items()):
+            for known in tables:
+                if _equal(known, table):
+                    return owner, known
+        _tables.setdefault(weights, []).append(table)
+    return None
 
 
 def _equal(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nlp_service.inference.bundle import EncoderBundle
+from nlp_service.inference.bundle import QUERY, EncoderBundle
 from nlp_service.inference.encoder import Encoder, Vectors
 from nlp_service.inference.windows import Window
 
@@ -22,8 +22,8 @@ class SearchEncoder:
     def __init__(self, folder: Path, *, threads: int) -> None:
         """Raises BundleError when the bundle is missing, damaged or does not answer as it should."""
         self._whole = Encoder.load(folder, threads=threads)
-        self._short = self._whole.of_queries(folder, threads=threads)
         self.bundle = self._whole.bundle
+        self._short = None if self.bundle.queries is None else Encoder.load(folder, threads=threads, files=QUERY)
 
     def query(self, texts: Sequence[str]) -> Vectors:
         """Pooled vectors of queries, shape (texts, dimension), not normalised."""

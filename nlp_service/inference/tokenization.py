@@ -5,6 +5,7 @@ memory and a seventh of the time of the other reader, and takes nothing in a tex
 (docs/decisions/0021). TOKENIZER_FILE holds any tokenizer of the ``tokenizers`` library.
 """
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -65,11 +66,13 @@ class JsonTokenizer:
 
 
 _opened: dict[str, Tokenizer] = {}
+_opening = threading.Lock()
 
 
 def open_tokenizer(file: Path) -> Tokenizer:
     """The tokenizer in a file, whose name says of which kind it is; one in memory for equal files."""
     key = sha256(file)
-    if key not in _opened:
-        _opened[key] = UnigramTokenizer(file) if file.name == UNIGRAM_FILE else JsonTokenizer(file)
-    return _opened[key]
+    with _opening:
+        if key not in _opened:
+            _opened[key] = UnigramTokenizer(file) if file.name == UNIGRAM_FILE else JsonTokenizer(file)
+        return _opened[key]

@@ -31,12 +31,12 @@ class Segmenter(Protocol):
 
 
 class CompiledSegmenter:
-    """rjieba."""
+    """rjieba; the module itself has read the dictionary when it is imported, and another object would read it again."""
 
     def __init__(self) -> None:
         import rjieba
 
-        self._jieba = rjieba.Jieba()
+        self._jieba = rjieba
         self._apart = lru_cache(_PARTED)(self._parts)
 
     def cut(self, text: str) -> Iterator[str]:

@@ -89,6 +89,72 @@ class TestAnswers:
         assert len(batcher.encode(["之后的请求"])) == 1
 
 
+class TestCallersThatWait:
+    def test_one_computes_itself_while_nobody_else_does(self, batcher: Batcher, gate: Gate) -> None:
+        gate.go.set()
+        alone = batcher.encode_windows(batcher.windows(["没有别人"]), 1)
+        assert gate.threads == [threading.current_thread().name]
+        assert np.allclose(alone, gate.encode(["没有别人"]), atol=0.02 * np.abs(alone).max())
+
+    def test_of_many_windows_the_encoder_computes_the_rest(self, batcher: Batcher, gate: Gate) -> None:
+        gate.go.set()
+        texts = [f"{TEXTS[4]}{number}" for number in range(4)]
+        assert len(batcher.encode_windows(batcher.windows(texts), len(texts))) == len(texts)
+        own = threading.current_thread().name
+        assert gate.threads[0] == own
+        assert own not in gate.threads[1:]
+        assert len(gate.threads) > 1
+
+    def test_one_waits_while_somebody_else_computes(self, batcher: Batcher, gate: Gate) -> None:
+        _occupy(batcher, gate)
+        windows = batcher.windows(["还有别人"])
+        with ThreadPoolExecutor(1, thread_name_prefix="caller") as pool:
+            second = pool.submit(batcher.encode_windows, windows, 1)
+            while not batcher.waiting:
+                time.sleep(0.001)
+            gate.go.set()
+            assert second.result(60).shape == (1, gate.bundle.dimension)
+        assert not any(name.startswith("caller") for name in gate.threads)
+
+    def test_others_wait_for_one_that_computes_itself(self, batcher: Batcher, gate: Gate) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            first = pool.submit(batcher.encode_windows, batcher.windows(["正在计算"]), 1)
+            assert gate.begun.wait(60)
+            assert not batcher.idle
+            second = batcher.submit(["之后的请求"]).vectors
+            assert not gate.batches
+            gate.go.set()
+            assert len(first.result(60)) == len(second.result(60)) == 1
+        assert batcher.encode(["再之后的请求"]).shape == (1, gate.bundle.dimension)
+
+    def test_a_failure_of_ones_own_computing_is_raised_and_leaves_the_encoder_free(
+        self, batcher: Batcher, gate: Gate
+    ) -> None:
+        gate.go.set()
+        gate.failure = RuntimeError("the graph failed")
+        with pytest.raises(RuntimeError, match="the graph failed"):
+            batcher.encode_windows(batcher.windows(["失败"]), 1)
+        gate.failure = None
+        assert batcher.idle
+        assert len(batcher.encode(["之后的请求"])) == 1
+
+    def test_what_is_remembered_is_not_computed_again(self, batcher: Batcher, gate: Gate) -> None:
+        gate.go.set()
+        first = batcher.encode_windows(batcher.windows(["同一条反馈"]), 1)
+        assert np.array_equal(batcher.encode_windows(batcher.windows(["同一条反馈"]), 1), first)
+        assert len(gate.batches) == 1
+
+    def test_closing_waits_for_one_that_computes_itself(self, gate: Gate) -> None:
+        closing = Batcher(gate)
+        with ThreadPoolExecutor(2) as pool:
+            first = pool.submit(closing.encode_windows, closing.windows(["正在计算"]), 1)
+            assert gate.begun.wait(60)
+            closed = pool.submit(closing.close)
+            gate.go.set()
+            assert len(first.result(60)) == 1
+            closed.result(60)
+
+
 class TestEqualTexts:
     def test_in_flight_they_share_one_computation(self, batcher: Batcher, gate: Gate) -> None:
         _occupy(batcher, gate)

@@ -94,6 +94,23 @@ class TestReload:
         live.reload()
         assert _version(live) == "second"
 
+    def test_what_is_promoted_while_the_first_engine_is_loaded_is_not_missed(
+        self, bundles: Path, engine: Engine
+    ) -> None:
+        second = copy_head(bundles, "classify", "second")
+
+        def load(previous: Engine | None) -> Engine:
+            loaded = Engine.load(bundles, threads=2, previous=previous or engine)
+            if previous is None:
+                promote(bundles, "classify", second)
+            return loaded
+
+        live = LiveEngine.start(load, bundles)
+        assert live.changed
+        live.reload()
+        assert _version(live) == "second"
+        assert not live.changed
+
     def test_the_other_tasks_stay(self, live: LiveEngine, bundles: Path, engine: Engine) -> None:
         promote(bundles, "classify", copy_head(bundles, "classify", "second"))
         live.reload()

@@ -84,7 +84,7 @@ def test_equal_word_embeddings_are_mapped_once(folder: Path) -> None:
         weights = Mapped(folder / files.weights)
         given = openvino.Tensor(weights.bytes, shared_memory=True)
         graph = openvino.Core().read_model((folder / files.graph).read_bytes(), given)
-        read.append((weights, graph, list(share_tables(openvino, graph, weights))))
+        read.append((weights, graph, share_tables(openvino, graph, weights)))
     tables = [
         max((node.get_data() for node in graph.get_ops() if node.get_type_name() == "Constant"), key=np.size)
         for _, graph, _ in read

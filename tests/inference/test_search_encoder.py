@@ -26,13 +26,13 @@ def served() -> SearchEncoder:
 
 def test_a_short_query_goes_through_the_graph_of_queries_alone(engine: Engine) -> None:
     short, whole = engine.queries.encoder.passes, engine.search.encoder.passes
-    engine.encode_query(f"{QUERY_TEXT} 一").result()
+    engine.encode_query(f"{QUERY_TEXT} 一")
     assert (engine.queries.encoder.passes, engine.search.encoder.passes) == (short + 1, whole)
 
 
 def test_a_long_query_goes_through_the_whole_encoder(engine: Engine) -> None:
     short, whole = engine.queries.encoder.passes, engine.search.encoder.passes
-    engine.encode_query(LONG).result()
+    engine.encode_query(LONG)
     assert engine.queries.encoder.passes == short
     assert engine.search.encoder.passes > whole
 
@@ -50,7 +50,7 @@ def test_both_graphs_share_a_vector_space(engine: Engine) -> None:
 def test_tools_encode_as_the_service_does(engine: Engine, served: SearchEncoder) -> None:
     texts = [QUERY_TEXT, LONG]
     assert [is_short(engine.search_model, engine.search.windows([text])) for text in texts] == [True, False]
-    expected = normalise(np.concatenate([engine.encode_query(text).result() for text in texts]))
+    expected = normalise(np.concatenate([engine.encode_query(text) for text in texts]))
     assert (normalise(served.query(texts)) * expected).sum(axis=1).min() > 0.999
 
 

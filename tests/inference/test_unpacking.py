@@ -4,13 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from nlp_service.inference.encoder import Encoder, normalise, run_windows
 from nlp_service.inference.engine import Engine
 from nlp_service.inference.openvino_import import import_openvino
 from nlp_service.inference.release import encoder_folder
 from nlp_service.inference.session import OpenVinoSession, has_matrix_units
-from nlp_service.inference.unpacking import unpack_weights
+from nlp_service.inference.unpacking import rounded, unpack_weights
 from tests.conftest import BUNDLES
 
 TEXTS = ["又闪退了，三次没保存😡", "how do I export the invoice?", "登錄頁面 E1001 一直轉圈", "希望支持批量导出" * 12]
@@ -31,11 +32,8 @@ def test_every_matrix_of_every_layer_is_unpacked(folder: Path) -> None:
     openvino = import_openvino()
     graph = openvino.Core().read_model(folder / "encoder.xml")
     unpacked = unpack_weights(openvino, graph)
-    matrices = [
-        node.input_value(1).get_node()
-        for node in graph.get_ops()
-        if node.get_type_name() == "MatMul" and node.input_value(1).get_node().get_type_name() == "Constant"
-    ]
+    weights = [node.input_value(1).get_node() for node in graph.get_ops() if node.get_type_name() == "MatMul"]
+    matrices = [node.input_value(0).get_node() for node in weights if node.get_type_name() == "Convert"]
     assert len(matrices) == 12 * MATRICES_OF_A_LAYER
     assert unpacked is not None
     assert unpacked.bytes.nbytes == sum(matrix.get_byte_size() for matrix in matrices)
@@ -60,7 +58,13 @@ def test_nothing_is_left_to_unpack(folder: Path) -> None:
         for op in graph.get_ops()
         if op.get_type_name() == "Constant" and list(op.shape) == [384, 384]
     ]
-    assert set(constants) == {"f32"}
+    assert set(constants) == {"bf16"}
+
+
+def test_numbers_are_rounded_as_pytorch_does() -> None:
+    numbers = np.random.default_rng(5).normal(size=1000).astype(np.float32)
+    expected = torch.from_numpy(numbers).bfloat16().view(torch.int16).numpy().view(np.uint16)
+    assert np.array_equal(rounded(numbers), expected)
 
 
 def test_both_ways_give_nearly_the_same_vectors(encoder: Encoder, folder: Path) -> None:
