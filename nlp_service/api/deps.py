@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 from pydantic import BaseModel
 
 from nlp_service.access.caller import Caller
+from nlp_service.api.search_queue import SearchQueue
 from nlp_service.feedback.drafts import TicketDrafts
 from nlp_service.feedback.store import FeedbackStore
 from nlp_service.inference.engine import Engine
@@ -99,6 +100,14 @@ SearchDep = Annotated[KnowledgeSearch, Depends(_search)]
 """Searches among vectors of the request's engine."""
 
 
+def _search_queue(request: Request) -> SearchQueue:
+    queue: SearchQueue = request.app.state.search_queue
+    return queue
+
+
+SearchQueueDep = Annotated[SearchQueue, Depends(_search_queue)]
+
+
 def _feedback(request: Request, engine: EngineDep) -> FeedbackStore:
     state = request.app.state
     return FeedbackStore(state.database, state.analyse, engine.encode_passages, engine.search_model.fingerprint)
@@ -110,7 +119,7 @@ def _duplicates(request: Request, search: SearchDep) -> Duplicates:
 
 def _frequent(request: Request, search: SearchDep, engine: EngineDep) -> FrequentProblems:
     labels = engine.heads["classify"].bundle.labels
-    return FrequentProblems(request.app.state.database, search, lambda text: engine.encode_query(text).result(), labels)
+    return FrequentProblems(request.app.state.database, search, engine.encode_query, labels)
 
 
 def _drafts(request: Request, store: StoreDep) -> TicketDrafts:

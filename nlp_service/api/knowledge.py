@@ -11,7 +11,8 @@ from nlp_service.api import transfer
 from nlp_service.api.deps import PROBLEM, PROBLEMS, AuthorDep, StoreDep
 from nlp_service.api.transfer import Text
 from nlp_service.knowledge.article import ArticleCreate, ArticlePublic, ArticleUpdate
-from nlp_service.storage.tables import Article, ArticleStatus
+from nlp_service.storage.statuses import ArticleStatus
+from nlp_service.storage.tables import Article
 
 router = transfer.router
 """The same as for import and export, which come first: /export would else be read as the number of an article."""

@@ -3,24 +3,27 @@
 import asyncio
 import time
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from nlp_service.api.deps import PROBLEMS, EngineDep, SearchDep
+from nlp_service.api.deps import PROBLEMS, EngineDep, SearchDep, SearchQueueDep
 from nlp_service.api.fields import ONE_OR_MORE, Probability, Request, RequestWithDefaults, Text
 from nlp_service.api.reranking import ranked_again, reranker_for
 from nlp_service.feedback.moment import Moment
 from nlp_service.inference.encoder import normalise
+from nlp_service.inference.engine import Engine
+from nlp_service.inference.reranker import Reranker
 from nlp_service.knowledge.closest import Closest, closest_sentences
 from nlp_service.knowledge.facets import Filters
 from nlp_service.knowledge.keys import Kind
 from nlp_service.knowledge.relevance import Mode
-from nlp_service.knowledge.search import Context, Degraded, Hit, Words
+from nlp_service.knowledge.search import Answer, Context, Degraded, Hit, KnowledgeSearch, Vector
 from nlp_service.observability.metrics import RERANKS, SEARCH_SECONDS, SEARCHES
 from nlp_service.observability.tracing import span
-from nlp_service.storage.tables import ArticleStatus
+from nlp_service.storage.statuses import ArticleStatus
 
 router = APIRouter(tags=["search"])
 MAX_HITS = 100
@@ -142,28 +145,18 @@ class SearchResponse(BaseModel):
 
 
 @router.post("/v1/search", responses=PROBLEMS)
-async def search(request: SearchRequest, engine: EngineDep, knowledge: SearchDep) -> SearchResponse:
+async def search(
+    request: SearchRequest, engine: EngineDep, knowledge: SearchDep, queue: SearchQueueDep
+) -> SearchResponse:
     """检索知识库与已解决工单 · how was this solved before."""
     started = time.perf_counter()
     reranker = reranker_for(engine, request.mode, request.rerank)
-    query: str | Words = request.query
-    vector = None
-    if request.mode != "lexical":
-        encoding = asyncio.wrap_future(engine.encode_query(request.query))
-        query, encoded = await asyncio.gather(asyncio.to_thread(knowledge.words, request.query, request.mode), encoding)
-        vector = normalise(encoded)
-    degraded: NotWhole | None = knowledge.degraded
-    with SEARCH_SECONDS.labels(request.mode).time(), span("search", mode=request.mode):
-        hits = await asyncio.to_thread(
-            knowledge.search,
-            query,
-            vector,
-            top_k=max(request.top_k, reranker.top) if reranker else request.top_k,
-            mode=request.mode,
-            filters=_filters(request.filters),
-            context=Context(request.product, request.module),
-            min_score=0.0 if reranker else request.min_score,
-        )
+    with queue.place() as place:
+        encoding = None if request.mode == "lexical" else engine.submit_query(request.query)
+        vector = None if encoding is None else normalise(await asyncio.wrap_future(encoding))
+        vector, answer = await place.run(partial(_find, request, engine, knowledge, vector, reranker))
+    hits = answer.hits
+    degraded: NotWhole | None = answer.degraded
     if reranker and hits:
         with span("rerank"):
             ranked = await ranked_again(reranker, request.query, hits)
@@ -181,6 +174,29 @@ async def search(request: SearchRequest, engine: EngineDep, knowledge: SearchDep
         took_ms=round((time.perf_counter() - started) * 1000, 2),
         degraded=degraded,
     )
+
+
+def _find(
+    request: SearchRequest,
+    engine: Engine,
+    knowledge: KnowledgeSearch,
+    vector: Vector | None,
+    reranker: Reranker | None,
+) -> tuple[Vector | None, Answer]:
+    """The query's vector, unless only words are asked for, and the hits before they are ranked again."""
+    if vector is None and request.mode != "lexical":
+        vector = normalise(engine.encode_query(request.query))
+    with SEARCH_SECONDS.labels(request.mode).time(), span("search", mode=request.mode):
+        answer = knowledge.answer(
+            request.query,
+            vector,
+            top_k=max(request.top_k, reranker.top) if reranker else request.top_k,
+            mode=request.mode,
+            filters=_filters(request.filters),
+            context=Context(request.product, request.module),
+            min_score=0.0 if reranker else request.min_score,
+        )
+    return vector, answer
 
 
 def _public(hit: Hit, closest: Closest | None) -> SearchHit:

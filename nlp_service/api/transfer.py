@@ -24,7 +24,7 @@ from nlp_service.knowledge.formats.source import Source
 from nlp_service.knowledge.records import Bad, Entry, Good, check
 from nlp_service.knowledge.store import ArticleStore, ImportCounts
 from nlp_service.storage.database import Database
-from nlp_service.storage.tables import ArticleStatus
+from nlp_service.storage.statuses import ArticleStatus
 
 router = APIRouter(prefix="/v1/knowledge", tags=["knowledge"])
 MAX_IMPORT = 1000

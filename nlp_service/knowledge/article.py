@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from nlp_service.errors import InvalidText
-from nlp_service.storage.tables import ArticleStatus
+from nlp_service.storage.statuses import ArticleStatus
 from nlp_service.text.personal_data import identifies_a_person, mask
 from nlp_service.text.validation import check_characters, check_text
 

@@ -21,8 +21,6 @@ class TextIndexes:
     def __init__(self, lexical: LexicalIndex | None = None, facets: FacetIndex | None = None) -> None:
         self.lexical = lexical or LexicalIndex()
         self.facets = facets or FacetIndex()
-        self.changes = 0
-        """Counts what was put and removed, so that a reader can tell whether what it found still holds."""
 
     def __len__(self) -> int:
         return len(self.facets)
@@ -34,14 +32,12 @@ class TextIndexes:
 
     def put(self, documents: Iterable[tuple[Document, Sequence[str]]]) -> None:
         """Add records with the terms of their texts, or replace them."""
-        self.changes += 1
         for document, terms in documents:
             self.lexical.put(document.key, terms)
             self.facets.put(document.key, document.facets)
 
     def remove(self, keys: Sequence[int]) -> None:
         """Take records out; unknown ones are ignored."""
-        self.changes += 1
         self.lexical.remove(keys)
         self.facets.remove(keys)
 

@@ -15,9 +15,7 @@ from nlp_service.knowledge.documents import Document
 from nlp_service.knowledge.facets import Filters
 from nlp_service.knowledge.followed import FollowedIndexes, Progress
 from nlp_service.knowledge.highlight import Highlight, highlights
-from nlp_service.knowledge.indexes import TextIndexes
 from nlp_service.knowledge.keys import Kind, Mask, record_of
-from nlp_service.knowledge.lexical_index import LexicalScores
 from nlp_service.knowledge.likeness import UNFITTED, Likeness
 from nlp_service.knowledge.query import alternatives, words_of
 from nlp_service.knowledge.relevance import Found, Mode, Relevance
@@ -59,24 +57,20 @@ class Hit:
 
 
 @dataclass(frozen=True)
+class Answer:
+    """What was found, and how it was with the indexes at that moment."""
+
+    hits: list[Hit]
+    degraded: Degraded | None
+
+
+@dataclass(frozen=True)
 class _Ranked:
     """A record before it is read: its key, its probability, and the keys of its twins."""
 
     key: int
     score: float
     twins: frozenset[int]
-
-
-@dataclass(frozen=True, eq=False)
-class Words:
-    """A query's words with what they are worth in every record, found while its vector is being computed."""
-
-    asked: list[str]
-    scores: LexicalScores | None
-    """None in a dense search."""
-    text: TextIndexes
-    changes: int
-    """Of `text` when the scores were computed: they hold while it is the same."""
 
 
 NO_FILTERS = Filters()
@@ -126,17 +120,9 @@ class KnowledgeSearch:
         """Apply the changes that were committed since the last call."""
         self._indexes.follow()
 
-    def words(self, query: str, mode: Mode) -> Words:
-        """The part of a search that needs no vector; give it to `search` instead of the query."""
-        asked = list(dict.fromkeys(terms(query)))
-        self.follow()
-        with self._indexes.lock:
-            text = self._indexes.text
-            return Words(asked, _scores(text, asked) if mode != "dense" else None, text, text.changes)
-
-    def search(
+    def answer(
         self,
-        query: str | Words,
+        query: str,
         vector: Vector | None,
         *,
         top_k: int,
@@ -145,7 +131,7 @@ class KnowledgeSearch:
         context: Context = NOWHERE,
         min_score: float = 0.0,
         highlighted: bool = True,
-    ) -> list[Hit]:
+    ) -> Answer:
         """The best `top_k` records that answer with a probability of `min_score` or more; none is an answer, too.
 
         `vector` is the query's, normalised, shape (dimension,) or (1, dimension); a lexical search needs none.
@@ -154,13 +140,31 @@ class KnowledgeSearch:
         """
         if mode != "lexical" and vector is None:
             raise ValueError(f"{mode} search needs the query's vector")
-        words = self.words(query, mode) if isinstance(query, str) else query
+        asked = list(dict.fromkeys(terms(query)))
+        self.follow()
         with self._indexes.lock:
+            degraded = self.degraded
             if len(self.space.missing) > MANY_MISSING * len(self):
                 mode = "lexical"
-            ranked = self._ranked(words, vector, max(CANDIDATES, top_k), mode, filters, context)
+            ranked = self._ranked(asked, vector, max(CANDIDATES, top_k), mode, filters, context)
         chosen = [one for one in ranked[:top_k] if one.score >= min_score]
-        return self._hits(chosen, words.asked if highlighted else ())
+        return Answer(self._hits(chosen, asked if highlighted else ()), degraded)
+
+    def search(
+        self,
+        query: str,
+        vector: Vector | None,
+        *,
+        top_k: int,
+        mode: Mode,
+        filters: Filters = NO_FILTERS,
+        context: Context = NOWHERE,
+        highlighted: bool = True,
+    ) -> list[Hit]:
+        """The hits of `answer`, however probable."""
+        return self.answer(
+            query, vector, top_k=top_k, mode=mode, filters=filters, context=context, highlighted=highlighted
+        ).hits
 
     def nearest(
         self, vector: Vector, k: int, filters: Filters = NO_FILTERS, below: int | None = None
@@ -174,18 +178,13 @@ class KnowledgeSearch:
             allowed = self._indexes.text.facets.match(filters, None)
             return self.space.index.search(vector, k, allowed[:below])
 
-    def _current_scores(self, words: Words) -> LexicalScores:
-        text = self._indexes.text
-        if words.scores is not None and words.text is text and words.changes == text.changes:
-            return words.scores
-        return _scores(text, words.asked)
-
     def _ranked(
-        self, words: Words, vector: Vector | None, depth: int, mode: Mode, filters: Filters, context: Context
+        self, asked: Sequence[str], vector: Vector | None, depth: int, mode: Mode, filters: Filters, context: Context
     ) -> list[_Ranked]:
         """Candidates with their probabilities, the best first, equal ones by key."""
         allowed = self._indexes.text.facets.match(filters, self._default_statuses)
-        scores = self._current_scores(words) if mode != "dense" else None
+        wanted = alternatives(asked)
+        scores = self._indexes.text.lexical.scores(wanted) if mode != "dense" else None
         worded = [key for key, _ in scores.best(depth, allowed)] if scores is not None else []
         cosines = self._cosines(vector, depth, allowed, worded) if mode != "lexical" and vector is not None else {}
         keys = list(dict.fromkeys([*cosines, *worded]))
@@ -195,9 +194,7 @@ class KnowledgeSearch:
         bonus = self._bonus(keys, context)
         order = np.lexsort((np.asarray(keys), -(strengths + bonus)))
         ranked = [keys[place] for place in order]
-        found = Found(
-            strengths[order], np.asarray(shares, np.float64)[order], words_of(alternatives(words.asked)), bonus[order]
-        )
+        found = Found(strengths[order], np.asarray(shares, np.float64)[order], words_of(wanted), bonus[order])
         near = ranked[:TWINS_AMONG]
         twins = self._twins(near)
         probabilities = self._relevance.probabilities(mode, found, twins).tolist()
@@ -247,7 +244,3 @@ class KnowledgeSearch:
             for one in ranked
             if one.key in documents
         ]
-
-
-def _scores(text: TextIndexes, asked: Sequence[str]) -> LexicalScores:
-    return text.lexical.scores(alternatives(asked))

@@ -21,14 +21,8 @@ from nlp_service.knowledge.lookup import find_article
 from nlp_service.knowledge.versions import content_of, find_version, keep_version, version_page
 from nlp_service.storage.database import Database
 from nlp_service.storage.json_list import contains
-from nlp_service.storage.tables import (
-    Article,
-    ArticleChange,
-    ArticleStatus,
-    ArticleVector,
-    ArticleVersion,
-    VersionAction,
-)
+from nlp_service.storage.statuses import ArticleStatus
+from nlp_service.storage.tables import Article, ArticleChange, ArticleVector, ArticleVersion, VersionAction
 
 EncodePassages = Callable[[Sequence[str]], NDArray[np.float32]]
 """Normalised vectors of the texts, shape (texts, dimension)."""

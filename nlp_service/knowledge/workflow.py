@@ -6,7 +6,8 @@ from nlp_service.errors import Conflict, Forbidden
 from nlp_service.knowledge.clock import Clock, utc_now
 from nlp_service.knowledge.lookup import find_article
 from nlp_service.storage.database import Database
-from nlp_service.storage.tables import DECISIONS, Article, ArticleChange, ArticleEvent, ArticleStatus, ReviewAction
+from nlp_service.storage.statuses import ArticleStatus
+from nlp_service.storage.tables import DECISIONS, Article, ArticleChange, ArticleEvent, ReviewAction
 
 
 @dataclass(frozen=True)

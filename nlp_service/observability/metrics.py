@@ -50,6 +50,8 @@ CONFIDENCE = Histogram(
 )
 SEARCHES = Counter("nlp_searches_total", "Searches by whether anything was found", ["mode", "outcome"])
 RERANKS = Counter("nlp_reranks_total", "Searches whose hits were to be ranked again", ["outcome"])
+SEARCH_QUEUE = Gauge("nlp_search_queue", "Searches that wait for a thread", multiprocess_mode="livesum")
+SEARCH_QUEUE_SECONDS = Histogram("nlp_search_queue_seconds", "Wait of a search for a thread", buckets=SECONDS)
 SEARCH_SECONDS = Histogram("nlp_search_seconds", "Search without encoding the query", ["mode"], buckets=SECONDS)
 
 MODEL_INFO = Gauge(

@@ -1,5 +1,6 @@
 """What operators ask: alive, ready, documentation."""
 
+import sys
 from pathlib import Path
 
 from fastapi.testclient import TestClient
@@ -49,6 +50,11 @@ def test_a_service_without_its_database_is_not_ready(client: TestClient, setting
         file.unlink()
     database.mkdir()
     problem_of(client.get("/readyz"), 503)
+
+
+def test_threads_that_compute_get_their_turn_within_a_millisecond(client: TestClient) -> None:
+    assert client.get("/livez").status_code == 200
+    assert sys.getswitchinterval() <= 0.001
 
 
 def test_the_documentation_is_served(service: TestClient) -> None:

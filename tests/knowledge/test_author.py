@@ -8,7 +8,7 @@ from nlp_service.knowledge.author import Author
 from nlp_service.knowledge.formats.importing import Importer
 from nlp_service.knowledge.store import ArticleStore
 from nlp_service.storage.database import Database
-from nlp_service.storage.tables import STATUSES
+from nlp_service.storage.statuses import STATUSES
 from tests.knowledge.conftest import new_article
 
 WRITER = Author("李工", reviews=False)

@@ -49,7 +49,7 @@ def problems(database: Database, engine: Engine, encoder: RecordingEncoder, cloc
     search = KnowledgeSearch(database, encoder, FINGERPRINT, engine.search_model.dimension, ["published"], UNFITTED)
 
     def encode(text: str) -> NDArray[np.float32]:
-        return engine.encode_query(text).result()
+        return engine.encode_query(text)
 
     return FrequentProblems(database, search, encode, engine.heads["classify"].bundle.labels, clock)
 

@@ -9,7 +9,8 @@ from nlp_service.knowledge.store import ArticleStore
 from nlp_service.knowledge.votes import ArticleVotes
 from nlp_service.knowledge.workflow import ReviewWorkflow
 from nlp_service.storage.database import Database
-from nlp_service.storage.tables import STATUSES, Article
+from nlp_service.storage.statuses import STATUSES
+from nlp_service.storage.tables import Article
 from tests.knowledge.conftest import SettableClock, new_article
 
 STALE_DAYS = 180

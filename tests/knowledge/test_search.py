@@ -77,7 +77,7 @@ class Searcher:
 
     def vector(self, query: str) -> NDArray[np.float32]:
         """The query's vector, of length 1."""
-        vector: NDArray[np.float32] = normalise(self._engine.encode_query(query).result())[0]
+        vector: NDArray[np.float32] = normalise(self._engine.encode_query(query))[0]
         return vector
 
 

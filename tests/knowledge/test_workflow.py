@@ -12,7 +12,8 @@ from nlp_service.errors import Conflict, Forbidden, NotFound
 from nlp_service.knowledge.store import ArticleStore
 from nlp_service.knowledge.workflow import TRANSITIONS, ReviewWorkflow
 from nlp_service.storage.database import Database
-from nlp_service.storage.tables import STATUSES, Article, ArticleChange, ArticleEvent, ReviewAction
+from nlp_service.storage.statuses import STATUSES
+from nlp_service.storage.tables import Article, ArticleChange, ArticleEvent, ReviewAction
 from tests.knowledge.conftest import SettableClock, new_article
 
 UNKNOWN = 4711

@@ -23,10 +23,21 @@ SHORT = tuple(name for name in COLUMNS if name not in HEADINGS.values())
 _HEADING = re.compile(rf"^(\\*)({'|'.join(HEADINGS)})[ \t]*$", re.MULTILINE)
 
 
+class _Dumper(yaml.SafeDumper):  # type: ignore[misc]  # no types
+    """Writes U+0085 as an escape: as a line break, which YAML takes it for, it would be read as a space."""
+
+
+def _represent(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if "\x85" in text else None)
+
+
+_Dumper.add_representer(str, _represent)
+
+
 def page_of(article: Mapping[str, Any]) -> str:
     """The whole file of an article; `read_page` reads it back."""
     front = {name: article[name] for name in SHORT if article[name]}
-    fields = yaml.safe_dump(front, allow_unicode=True, sort_keys=False, width=sys.maxsize)
+    fields = yaml.dump(front, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=sys.maxsize)
     texts = "".join(
         f"\n{heading}\n\n{_HEADING.sub(_escaped, article[name])}\n"
         for heading, name in HEADINGS.items()

@@ -11,7 +11,8 @@ from sqlalchemy import ColumnElement, RowMapping, func, select
 
 from nlp_service.knowledge.formats.table import COLUMNS, cells
 from nlp_service.storage.database import Database
-from nlp_service.storage.tables import Article, ArticleStatus
+from nlp_service.storage.statuses import ArticleStatus
+from nlp_service.storage.tables import Article
 
 ExportFormat = Literal["jsonl", "csv"]
 PAGE = 200

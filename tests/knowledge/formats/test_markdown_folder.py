@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given, reject, settings
+from hypothesis import example, given, reject, settings
 from hypothesis import strategies as st
 
 from nlp_service.errors import ServiceError
@@ -87,6 +87,7 @@ def test_importing_what_was_exported_changes_nothing(filled: ArticleStore, datab
 
 
 @settings(max_examples=60, deadline=None)
+@example(fields=new_article(title="a\x85b", problem="a\x85b", tags=["0\x85a", "\u2028a"]).model_dump())
 @given(fields=st.fixed_dictionaries({
     "title": _NAMES, "problem": _TEXTS, "scenario": st.just("") | _TEXTS, "solution": _TEXTS,
     "tags": st.lists(_NAMES, max_size=3), "product": st.none() | _NAMES, "external_id": st.none() | _NAMES,

@@ -59,7 +59,7 @@ def find(engine: Engine) -> Find:
     """Searches for external ids with scores."""
 
     def found(search: KnowledgeSearch, query: str, mode: Mode = "hybrid") -> list[tuple[str | None, float]]:
-        vector = normalise(engine.encode_query(query).result())
+        vector = normalise(engine.encode_query(query))
         hits = search.search(query, vector, top_k=10, mode=mode, filters=Filters())
         return [(hit.document.external_id, round(hit.score, 5)) for hit in hits]
 
