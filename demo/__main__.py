@@ -76,7 +76,7 @@ def show_feedback(engine: Engine) -> None:
 
 def show_search(engine: Engine, search: KnowledgeSearch) -> None:
     """How a stuttering online class was solved before."""
-    vector = normalise(engine.encode_query(QUERY).result())
+    vector = normalise(engine.encode_query(QUERY))
     output.print(f"\n[bold]3. 检索 · search: {QUERY}[/bold]")
     for rank, hit in enumerate(search.search(QUERY, vector, top_k=5, mode="hybrid"), start=1):
         output.print(f"   {rank}. {escape(hit.document.title)}  [dim]{hit.score:.0%} · {hit.document.product}[/dim]")

@@ -1,6 +1,7 @@
 """The service as an ASGI application."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -33,8 +34,9 @@ from nlp_service.api.access import Access
 from nlp_service.api.gone import CancelWhenGone
 from nlp_service.api.headers import SecurityHeaders
 from nlp_service.api.middleware import BodyLimits, RequestContext
+from nlp_service.api.search_queue import SearchQueue
+from nlp_service.api.starting import PlainStart
 from nlp_service.errors import ServiceError
-from nlp_service.inference.batching import Limits
 from nlp_service.inference.engine import Engine
 from nlp_service.inference.live import LiveEngine, keep_engine
 from nlp_service.knowledge.needs_review import NeedsReview
@@ -42,9 +44,9 @@ from nlp_service.knowledge.points import PointAmounts, Points
 from nlp_service.knowledge.searches import Searches
 from nlp_service.knowledge.votes import ArticleVotes
 from nlp_service.knowledge.workflow import ReviewWorkflow
+from nlp_service.loading import load_models
 from nlp_service.logs import configure_logs
 from nlp_service.observability.database import watch_database
-from nlp_service.observability.encoder import EncoderObserver
 from nlp_service.observability.reloads import reload_models
 from nlp_service.observability.state import StateMetrics
 from nlp_service.observability.tracing import NATIVE_TELEMETRY, flush_tracing, start_tracing
@@ -54,16 +56,22 @@ from nlp_service.text.segmentation import terms
 
 WATCH_SECONDS = 0.5
 OBSERVE_SECONDS = 2.0
+SWITCH_SECONDS = 0.001
+"""After so long a thread gives the interpreter to one that waits. With Python's 5 ms an encoder waits for the event
+loop between batches, under load for half of the time (docs/decisions/0020)."""
 READING_PATHS = ("/v1/classify", "/v1/sentiment", "/v1/search", "/v1/embeddings")
 """These compute much and write nothing."""
 log = structlog.get_logger()
 DESCRIPTION = "读懂客户交付后写下的反馈 · understands what customers write after delivery"
 
 
-def create_app(settings: Settings | None = None, engine: Engine | None = None) -> FastAPI:
+def create_app(
+    settings: Settings | None = None, engine: Engine | None = None, loaded: LiveEngine | None = None
+) -> FastAPI:
     """The application; models are loaded and indexes built when it starts, not here.
 
-    An `engine` that is given is used instead of loading one, and stays open when the application stops.
+    An `engine` that is given is used instead of loading one, and stays open when the application stops. What was
+    `loaded` beforehand is closed with it.
     """
     configured = settings or Settings()
     configure_logs(configured)
@@ -71,7 +79,8 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        live = await run_in_threadpool(_start, configured, engine)
+        sys.setswitchinterval(SWITCH_SECONDS)
+        live = loaded if loaded is not None else await run_in_threadpool(_start, configured, engine)
         tasks: list[asyncio.Task[None]] = []
         try:
             await run_in_threadpool(_open, app, configured, live)
@@ -122,23 +131,13 @@ def _surround(app: FastAPI, settings: Settings) -> None:
         )
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestContext)
+    app.add_middleware(PlainStart)
 
 
 def _start(settings: Settings, given: Engine | None) -> LiveEngine:
     if given is not None:
         return LiveEngine(given, keep_engine, settings.bundles_dir)
-
-    def load(previous: Engine | None) -> Engine:
-        return Engine.load(
-            settings.bundles_dir,
-            threads=settings.inference_threads,
-            limits=Limits(settings.max_wait_seconds, settings.max_batch_wait_seconds, settings.recent_texts),
-            observe=EncoderObserver,
-            previous=previous,
-            rerank_top=settings.rerank_top,
-        )
-
-    return LiveEngine.start(load, settings.bundles_dir)
+    return load_models(settings)
 
 
 async def _follow(live: LiveEngine) -> None:
@@ -182,6 +181,7 @@ def _open(app: FastAPI, settings: Settings, live: LiveEngine) -> None:
     if not settings.keys_required:
         log.warning("no key needed", environment=settings.environment, address=settings.host)
     terms("预热 · warm up")
+    app.state.search_queue = SearchQueue(settings.inference_threads, settings.max_wait_seconds)
     app.state.searches = searches = Searches(database, settings.index_dir, settings.search_statuses)
     with live.lease() as engine:
         searches.start(engine)
@@ -205,6 +205,9 @@ def _close(app: FastAPI) -> None:
     gate: Gate | None = getattr(app.state, "gate", None)
     database: Database | None = getattr(app.state, "database", None)
     observed: StateMetrics | None = getattr(app.state, "observed", None)
+    search_queue: SearchQueue | None = getattr(app.state, "search_queue", None)
+    if search_queue is not None:
+        search_queue.close()
     if observed is not None:
         observed.close()
     if searches is not None:

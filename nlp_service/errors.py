@@ -14,6 +14,7 @@ ServiceError
 └── IndexDamaged          files of a saved search index are missing or do not fit together
 """
 
+import math
 from typing import Literal
 
 Refusal = Literal["queue_full", "stopping", "rate"]
@@ -59,6 +60,15 @@ class Overloaded(ServiceError):
         super().__init__(message)
         self.retry_after = retry_after
         self.reason = reason
+
+    @classmethod
+    def queue_full(cls, seconds: float, limit: float) -> "Overloaded":
+        """A request would wait, or has waited, longer than it may."""
+        return cls(
+            f"排队已满:约需等待 {seconds:.1f} 秒,最多 {limit:g} 秒 · "
+            f"queue is full: about {seconds:.1f} s of work wait, at most {limit:g} s may",
+            retry_after=max(1, math.ceil(seconds)),
+        )
 
 
 class BundleError(ServiceError):

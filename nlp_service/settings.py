@@ -11,8 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nlp_service.access.credential import SECRET_BYTES
 from nlp_service.access.loopback import is_loopback
-from nlp_service.storage.tables import ArticleStatus
-from nlp_service.storage.url import parse_url
+from nlp_service.storage.statuses import ArticleStatus
 
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9A-Fa-f:]+\](:[0-9]{1,5})?")
 
@@ -46,7 +45,10 @@ class Settings(BaseSettings):
 
     max_body_bytes: int = Field(default=2 * 1024 * 1024, ge=1024)
     max_wait_seconds: float = Field(
-        default=2.0, gt=0, le=600, description="requests of up to 4 texts are refused when they would wait longer"
+        default=2.0,
+        gt=0,
+        le=600,
+        description="searches and requests of up to 4 texts are refused when they would wait longer",
     )
     max_batch_wait_seconds: float = Field(default=30.0, gt=0, le=3600, description="the same for more texts")
     recent_texts: int = Field(default=4096, ge=0, description="texts whose vectors are remembered by each encoder")
@@ -71,6 +73,8 @@ class Settings(BaseSettings):
     @classmethod
     def _is_supported(cls, url: str) -> str:
         if url:
+            from nlp_service.storage.url import parse_url  # needs SQLAlchemy, which is large
+
             parse_url(url)
         return url
 

@@ -6,8 +6,6 @@ A message may quote the text that something went wrong with, or a database its r
 import traceback
 from collections.abc import Iterator
 
-from sqlalchemy.exc import DBAPIError
-
 from nlp_service.errors import ServiceError
 
 
@@ -26,9 +24,8 @@ def described(error: BaseException) -> str:
         return f"{class_name(error)}: {error}"
     if isinstance(error, OSError) and error.strerror:
         return f"{class_name(error)}: {error.strerror}"
-    if isinstance(error, DBAPIError):
-        return f"{class_name(error)}: {class_name(error.orig)}" if error.orig else class_name(error)
-    return class_name(error)
+    wrapped = getattr(error, "orig", None)  # by SQLAlchemy, which is not imported for this: logs come first
+    return f"{class_name(error)}: {class_name(wrapped)}" if isinstance(wrapped, Exception) else class_name(error)
 
 
 def class_name(error: BaseException) -> str:

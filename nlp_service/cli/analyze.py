@@ -20,9 +20,11 @@ from nlp_service.scale.cluster import ray_cluster
 from nlp_service.scale.corpus import CorpusOptions, analyse_corpus
 from nlp_service.settings import Settings
 
+app = typer.Typer(add_completion=False)
 SHOWN_BAD_LINES = 20
 
 
+@app.command()
 def analyze(
     files: Annotated[
         list[Path], typer.Argument(exists=True, help="CSV、JSONL、每行一条文本,或目录 · or a text a line, or a folder")

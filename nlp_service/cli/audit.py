@@ -11,7 +11,7 @@ from nlp_service.cli.console import output
 from nlp_service.settings import Settings
 from nlp_service.storage.database import Database
 
-app = typer.Typer(help="审计记录 · the record of who wrote", no_args_is_help=True)
+app = typer.Typer(help="审计记录 · the record of who wrote", no_args_is_help=True, add_completion=False)
 
 
 @app.callback()

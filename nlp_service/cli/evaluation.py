@@ -22,7 +22,7 @@ from nlp_service.knowledge.relevance import MODES, Mode
 from nlp_service.knowledge.reranking import rerank
 from nlp_service.knowledge.search import Vector
 from nlp_service.settings import Settings
-from nlp_service.storage.tables import STATUSES
+from nlp_service.storage.statuses import STATUSES
 
 CHUNK = 64
 """Queries that are encoded together."""

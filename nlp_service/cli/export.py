@@ -15,7 +15,7 @@ from nlp_service.knowledge.formats.export import ExportFormat, Selection, count,
 from nlp_service.knowledge.formats.registry import INSTALL
 from nlp_service.settings import Settings
 from nlp_service.storage.database import Database
-from nlp_service.storage.tables import ArticleStatus
+from nlp_service.storage.statuses import ArticleStatus
 
 FORMATS: dict[str, ExportFormat] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
 Done = Callable[[int], None]

@@ -24,7 +24,7 @@ from nlp_service.knowledge.records import Bad
 from nlp_service.settings import Settings
 from nlp_service.storage.database import Database
 
-app = typer.Typer(help="工单与评价 · tickets and reviews", no_args_is_help=True)
+app = typer.Typer(help="工单与评价 · tickets and reviews", no_args_is_help=True, add_completion=False)
 BATCH = 64
 
 

@@ -37,7 +37,7 @@ def frequent_problems(
         closing(Database(settings.resolved_database_url)) as database,
     ):
         labels = engine.heads["classify"].bundle.labels
-        finder = FrequentProblems(database, knowledge.search, lambda text: engine.encode_query(text).result(), labels)
+        finder = FrequentProblems(database, knowledge.search, engine.encode_query, labels)
         found = finder.top(since=begin, until=end, product=product, labels=label or (), limit=limit)
     _print(found)
 

@@ -21,7 +21,7 @@ from nlp_service.settings import Settings
 from nlp_service.storage.access_tables import ApiKey
 from nlp_service.storage.database import Database
 
-app = typer.Typer(help="API 密钥 · API keys", no_args_is_help=True)
+app = typer.Typer(help="API 密钥 · API keys", no_args_is_help=True, add_completion=False)
 MAX_DAYS = 3650
 _SCOPES_HELP = "权限范围,可多次 · scope, repeatable: " + "; ".join(f"{scope} {MEANINGS[scope]}" for scope in SCOPES)
 Prefix = Annotated[str, typer.Argument(help="密钥前缀 · prefix, as `keys list` shows it: nlp_…")]

@@ -10,7 +10,9 @@ import typer
 from rich.markup import escape
 
 from nlp_service.cli.console import bytes_progress, check_folder, console, progress
+from nlp_service.cli.evaluation import evaluate_search
 from nlp_service.cli.export import export_articles
+from nlp_service.cli.frequent import frequent_problems
 from nlp_service.cli.rejected import Rejected
 from nlp_service.cli.runtime import open_database, open_engine, open_knowledge
 from nlp_service.errors import InvalidRecord, ServiceError
@@ -24,8 +26,10 @@ from nlp_service.knowledge.records import Bad
 from nlp_service.knowledge.store import ImportCounts
 from nlp_service.settings import Settings
 
-app = typer.Typer(help="知识库 · knowledge base", no_args_is_help=True)
+app = typer.Typer(help="知识库 · knowledge base", no_args_is_help=True, add_completion=False)
 app.command("export")(export_articles)
+app.command("evaluate")(evaluate_search)
+app.command("frequent")(frequent_problems)
 
 
 @app.command("import")

@@ -15,7 +15,7 @@ from nlp_service.inference.release import ENCODERS, HEADS, PARTIAL, encoder_fold
 from nlp_service.inference.rollback import read_bundle_of, roll_back
 from nlp_service.settings import Settings
 
-app = typer.Typer(help="模型包 · model bundles", no_args_is_help=True)
+app = typer.Typer(help="模型包 · model bundles", no_args_is_help=True, add_completion=False)
 NEEDS_TRAINING = "构建需要训练依赖 · building needs the training extra, in the project: pip install -e '.[training]'"
 
 

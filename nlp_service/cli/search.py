@@ -14,7 +14,10 @@ from nlp_service.knowledge.reranking import rerank
 from nlp_service.settings import Settings
 from nlp_service.text.validation import check_text
 
+app = typer.Typer(add_completion=False)
 
+
+@app.command()
 def search(
     query: Annotated[str, typer.Argument(help="用自己的话描述问题 · the problem in your own words")],
     top_k: Annotated[int, typer.Option(min=1, max=100, help="返回条数 · number of hits")] = 5,
@@ -26,7 +29,7 @@ def search(
     check_text(query, field="query")
     settings = Settings()
     with open_engine(settings) as engine, open_knowledge(settings, engine) as knowledge:
-        vector = None if mode == "lexical" else normalise(engine.encode_query(query).result())
+        vector = None if mode == "lexical" else normalise(engine.encode_query(query))
         filters = Filters(product=frozenset(product) if product else None)
         reranker = engine.reranker if mode == "hybrid" else None
         depth = max(top_k, reranker.top) if reranker else top_k

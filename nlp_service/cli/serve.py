@@ -1,5 +1,9 @@
-"""``nlp-service serve``."""
+"""``nlp-service serve``.
 
+What takes long to import is imported where it is needed, so that the models begin to load before.
+"""
+
+import gc
 import os
 import signal
 import socket
@@ -7,31 +11,28 @@ import tempfile
 import threading
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvicorn
 
-from nlp_service.access.gate import check_access
 from nlp_service.cli.console import console
 from nlp_service.cli.engines import AddressOption, EngineName, EngineOption
 from nlp_service.errors import ServiceError
 from nlp_service.inference.engine import check_bundles
+from nlp_service.inference.openvino_import import import_openvino
+from nlp_service.loading import load_models
 from nlp_service.logs import configure_logs
-from nlp_service.scale.cluster import ray_cluster
-from nlp_service.scale.serving import ServeOptions, served
 from nlp_service.settings import Settings
-from nlp_service.storage.database import Database
+from nlp_service.text.segmentation import terms
 
+app = typer.Typer(add_completion=False)
 WAIT_SECONDS = 120
-HEALTH_SECONDS = 30
-"""A worker that loads models on busy cores may not answer for some seconds: that is no reason to kill it."""
-GRACE_SECONDS = 60
-"""What was accepted is finished first when the service is stopped; no request waits over 30 seconds for an encoder."""
 
 
+@app.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="监听地址 · address; default NLP_HOST or 127.0.0.1")] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="端口 · port; default NLP_PORT or 8000")] = None,
@@ -50,19 +51,27 @@ def serve(
             os.environ[f"NLP_{name.upper()}"] = str(value)
     settings = Settings()
     configure_logs(settings)
+    alone = engine is EngineName.LOCAL and settings.workers == 1
     _check_port_is_free(settings)
-    check_bundles(settings.bundles_dir)
+    if not alone:  # else they are checked when they are loaded, which is here as well
+        check_bundles(settings.bundles_dir)
     _check_access(settings)
     _allow_connections()
     threading.Thread(target=_announce, args=(settings,), daemon=True).start()
     if engine is EngineName.RAY:
-        _serve_on_ray(settings, ServeOptions(replicas, max_replicas), address)
+        _serve_on_ray(settings, replicas, max_replicas, address)
+    elif alone:
+        _serve_alone(settings)
     else:
-        _serve_here(settings)
+        _serve_by_workers(settings)
 
 
-def _serve_on_ray(settings: Settings, options: ServeOptions, address: str | None) -> None:
+def _serve_on_ray(settings: Settings, replicas: int, max_replicas: int | None, address: str | None) -> None:
     """Serve until somebody asks it to end, then finish what was begun."""
+    from nlp_service.scale.cluster import ray_cluster
+    from nlp_service.scale.serving import ServeOptions, served
+
+    options = ServeOptions(replicas, max_replicas)
     ended = threading.Event()
     with ray_cluster(address, cpus=options.most * (settings.threads or 1)) as machines:
         for asked in (signal.SIGINT, signal.SIGTERM):
@@ -71,33 +80,37 @@ def _serve_on_ray(settings: Settings, options: ServeOptions, address: str | None
             ended.wait()
 
 
-def _serve_here(settings: Settings) -> None:
-    if settings.workers == 1:  # the process ends by the signal that it is given: nothing could be deleted afterwards
-        _run(settings)
-        return
+def _serve_alone(settings: Settings) -> None:
+    """Serve in this process, whose models are loaded while the modules are imported that answer with them.
+
+    It ends by the signal that it is given: nothing could be deleted afterwards. What stands once it is ready stays, so
+    the garbage collector does not look through it, neither meanwhile nor later.
+    """
+    import_openvino()  # before: no two threads import packages at a time
+    gc.disable()
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            models, dictionary = pool.submit(load_models, settings), pool.submit(terms, "预热 · warm up")
+            from nlp_service.app import create_app
+            from nlp_service.server import run
+
+            dictionary.result()
+            application = create_app(settings, loaded=models.result())
+        gc.freeze()
+    finally:
+        gc.enable()
+    run(application, settings)
+
+
+def _serve_by_workers(settings: Settings) -> None:
+    from nlp_service.server import run
+
     with tempfile.TemporaryDirectory(prefix="nlp-shared-") as folder:
         metrics = Path(folder, "metrics")
         metrics.mkdir()
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
         os.environ["NLP_SHARED_DIR"] = folder
-        _run(settings)
-
-
-def _run(settings: Settings) -> None:
-    uvicorn.run(
-        "nlp_service.app:create_app",
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        workers=settings.workers,
-        http="nlp_service.api.protocol:BoundedHttp",
-        timeout_graceful_shutdown=GRACE_SECONDS,
-        timeout_worker_healthcheck=HEALTH_SECONDS,
-        log_config=None,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-    )
+        run("nlp_service.app:create_app", settings)
 
 
 def _check_access(settings: Settings) -> None:
@@ -105,6 +118,9 @@ def _check_access(settings: Settings) -> None:
     if not settings.keys_required:
         console.print("[yellow]![/yellow] 开发模式,仅限本机,无需密钥 · development: this machine alone, no key")
         return
+    from nlp_service.access.gate import check_access
+    from nlp_service.storage.database import Database
+
     with closing(Database(settings.resolved_database_url)) as database:
         database.migrate()
         check_access(settings, database)

@@ -4,10 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.util.exc import CommandError
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, event, inspect
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -15,6 +12,11 @@ from nlp_service.errors import DatabaseOutdated, DatabaseUnusable
 from nlp_service.storage.postgresql import READING, open_postgresql
 from nlp_service.storage.sqlite import open_sqlite
 from nlp_service.storage.url import parse_url
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+HEAD = max(file.stem for file in (MIGRATIONS / "versions").glob("[0-9]*.py")).partition("_")[0]
+"""The last migration."""
+VERSIONS = "alembic_version"
 
 
 class Database:
@@ -61,13 +63,8 @@ class Database:
         Raises DatabaseOutdated when a newer version made the database, and DatabaseUnusable when it does not answer.
         """
         with self._connect() as connection:
-            config = _alembic()
-            config.attributes["connection"] = connection
-            try:
-                command.upgrade(config, "head")
-            except CommandError as error:
-                raise DatabaseOutdated(f"数据库由更新的版本建立 · made by a newer version: {error}") from error
-            connection.commit()
+            if revision_of(connection) != HEAD:
+                _upgrade(connection)
 
     def close(self) -> None:
         """Close all connections."""
@@ -77,10 +74,26 @@ class Database:
         try:
             return self.engine.execution_options(writes=True, migrates=True).connect()
         except OperationalError as error:
-            raise DatabaseUnusable(f"无法连接数据库 · cannot connect to the database: {error.orig}") from error
+            url = self.engine.url.render_as_string(hide_password=True)
+            raise DatabaseUnusable(f"无法打开数据库 · cannot open the database {url}: {error.orig}") from error
 
 
-def _alembic() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    return config
+def revision_of(connection: Connection) -> str | None:
+    """The last migration that the database has seen, None when it has seen none."""
+    if not inspect(connection).has_table(VERSIONS):
+        return None
+    return connection.exec_driver_sql(f"SELECT version_num FROM {VERSIONS}").scalar()  # noqa: S608 - no input
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command  # large, and seldom needed
+    from alembic.config import Config
+    from alembic.util.exc import CommandError
+
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(MIGRATIONS))
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise DatabaseOutdated(f"数据库由更新的版本建立 · made by a newer version: {error}") from error
+    connection.commit()

@@ -23,8 +23,8 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, column_property, mapped_column
 
-ArticleStatus = Literal["draft", "in_review", "published", "rejected", "archived"]
-STATUSES = get_args(ArticleStatus)
+from nlp_service.storage.statuses import STATUSES
+
 ReviewAction = Literal["submit", "approve", "reject", "archive", "unarchive"]
 FeedbackKind = Literal["ticket", "review"]
 FeedbackStatus = Literal["open", "solved"]

@@ -1,22 +1,21 @@
 """nlp-service serve, where it refuses to start; how it starts is tested in tests/e2e."""
 
-import socket
+import gc
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from nlp_service.cli.main import app
-from nlp_service.errors import AccessNotConfigured
+from nlp_service.errors import AccessNotConfigured, BundleError
 from tests.access.keys import SECRET
+from tests.ports import free_port
 
 
 @pytest.fixture(autouse=True)
 def _free_port(monkeypatch: pytest.MonkeyPatch) -> None:
     """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        monkeypatch.setenv("NLP_PORT", str(probe.getsockname()[1]))
+    monkeypatch.setenv("NLP_PORT", str(free_port()))
 
 
 @pytest.mark.parametrize(
@@ -37,3 +36,14 @@ def test_without_keys_it_does_not_start_and_says_what_to_do(
     assert isinstance(result.exception, AccessNotConfigured)
     assert missing in str(result.exception)
     assert not (home / "var" / "index").exists()
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_without_bundles_it_does_not_start_and_says_what_to_do(
+    workers: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("NLP_HOME", str(tmp_path / "elsewhere"))
+    result = CliRunner().invoke(app, ["serve", "--workers", workers])
+    assert isinstance(result.exception, BundleError)
+    assert "nlp-service models build" in str(result.exception)
+    assert gc.isenabled()

@@ -12,15 +12,16 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from nlp_service.errors import DatabaseOutdated
 from nlp_service.storage import migrations
 from nlp_service.storage.access_tables import AuditEvent
-from nlp_service.storage.database import Database
+from nlp_service.storage.database import HEAD, MIGRATIONS, Database, revision_of
+from nlp_service.storage.statuses import STATUSES
 from nlp_service.storage.tables import (
-    STATUSES,
     Article,
     ArticleChange,
     ArticleEvent,
@@ -139,6 +140,15 @@ def test_numbers_are_never_used_twice(migrated: Database, new: Callable[[], Tabl
             session.delete(row)
     first, second = [number for key in numbers for number in key or ()]
     assert second > first
+
+
+def test_the_database_is_brought_to_the_last_migration(migrated: Database) -> None:
+    with migrated.engine.connect() as connection:
+        assert revision_of(connection) == HEAD
+
+
+def test_the_last_migration_is_the_one_that_alembic_ends_with() -> None:
+    assert ScriptDirectory(str(MIGRATIONS)).get_heads() == [HEAD]
 
 
 def test_migrating_again_is_harmless(migrated: Database) -> None:
