@@ -2,12 +2,14 @@
 
 First some callers ask one text at a time without a pause: what is answered then is the saturation. Then many ask at
 fractions of it, each at its own steady rate however long answers take (locust). A request counts as
-accepted when its answer is 200, as refused when it is 429. No text is sent twice. The callers run on the same machine
-and take their share of its cores.
+accepted when its answer is 200, as refused when it is 429. No text is sent twice. Tickets are of all lengths, so some
+take ten times as long as others even with nothing beside; those of `alike` are of about one length. The callers run on
+the same machine and take their share of its cores, which is told beside that of the service.
 """
 
 import json
 import os
+import resource
 import subprocess
 import sys
 from collections import Counter
@@ -22,11 +24,11 @@ from rich.table import Table
 
 from benchmarks.load_plot import plot
 from benchmarks.load_texts import read_articles, read_tickets
-from benchmarks.service import memory_of, running_service
+from benchmarks.service import cpu_seconds_of, memory_of, running_service
 from nlp_service.cli.console import console, output
 from nlp_service.settings import Settings
 
-KINDS = ("classify", "search", "mix")
+KINDS = ("classify", "alike", "search", "mix")
 FRACTIONS = (0.1, 0.3, 0.5, 0.7, 0.9, 1.0, 1.5, 2.0, 3.0)
 SATURATING_USERS, FEWEST_USERS = 16, 4
 WARM_UP = 200
@@ -34,7 +36,7 @@ WARM_UP = 200
 
 @dataclass(frozen=True)
 class Step:
-    """Rates in requests a second, times in milliseconds."""
+    """Rates in requests a second, times in milliseconds; cores are seconds computed in a second."""
 
     kind: str
     offered: float
@@ -44,6 +46,8 @@ class Step:
     p50_ms: float
     p99_ms: float
     refused_p99_ms: float
+    service_cores: float
+    callers_cores: float
 
 
 def main(
@@ -60,7 +64,7 @@ def main(
     with running_service(Settings()) as (client, process):
         _prepare(client)
         for name in chosen:
-            curve = _curve(name, str(client.base_url), seconds)
+            curve = _curve(name, Measured(str(client.base_url), process.pid, seconds))
             output.print(_table(name, curve))
             steps += curve
         memory = memory_of(process.pid)
@@ -77,20 +81,33 @@ def _prepare(client: httpx.Client) -> None:
         client.post("/v1/classify", json={"tickets": [{"text": f"{text} {number}"}]}).raise_for_status()
 
 
-def _curve(kind: str, host: str, seconds: int) -> list[Step]:
+@dataclass(frozen=True)
+class Measured:
+    """The service: where it listens, its process, and the seconds of each step."""
+
+    host: str
+    process: int
+    seconds: int
+
+
+def _curve(kind: str, measured: Measured) -> list[Step]:
     console.print(f"{kind}: 求饱和 · saturation")
-    saturated = _step(kind, host, seconds, SATURATING_USERS, None)
+    saturated = _step(kind, measured, SATURATING_USERS, None)
     steps = [saturated]
     for fraction in FRACTIONS:
         console.print(f"{kind}: {fraction:g} × {saturated.accepted:.0f}/s")
         rate = fraction * saturated.accepted
-        steps.append(_step(kind, host, seconds, max(FEWEST_USERS, round(rate)), rate))  # each about once a second
+        steps.append(_step(kind, measured, max(FEWEST_USERS, round(rate)), rate))  # each about once a second
     return steps
 
 
-def _step(kind: str, host: str, seconds: int, users: int, rate: float | None) -> Step:
+def _step(kind: str, measured: Measured, users: int, rate: float | None) -> Step:
     """`rate` requests a second by all users together; None: each asks as soon as it is answered."""
-    variables = {"LOAD_KIND": kind, "LOAD_HOST": host.rstrip("/"), "LOAD_RATE": str(rate / users if rate else 0)}
+    variables = {
+        "LOAD_KIND": kind,
+        "LOAD_HOST": measured.host.rstrip("/"),
+        "LOAD_RATE": str(rate / users if rate else 0),
+    }
     command = [sys.executable, "-m", "locust", "-f", str(Path(__file__).with_name("load_users.py")), "--headless"]
     command += [
         "--json",
@@ -100,10 +117,11 @@ def _step(kind: str, host: str, seconds: int, users: int, rate: float | None) ->
         "-r",
         str(users),
         "-t",
-        f"{seconds}s",
+        f"{measured.seconds}s",
         "--exit-code-on-error",
         "0",
     ]
+    worked, asked = cpu_seconds_of(measured.process), _cpu_seconds_of_children()
     done = subprocess.run(command, env={**os.environ, **variables}, check=True, capture_output=True, text=True)  # noqa: S603
     entries = {entry["name"]: entry for entry in json.loads(done.stdout)}
     if not entries:
@@ -121,7 +139,15 @@ def _step(kind: str, host: str, seconds: int, users: int, rate: float | None) ->
         p50_ms=_quantile(accepted, 0.5),
         p99_ms=_quantile(accepted, 0.99),
         refused_p99_ms=_quantile(refused, 0.99),
+        service_cores=(cpu_seconds_of(measured.process) - worked) / measured.seconds,
+        callers_cores=(_cpu_seconds_of_children() - asked) / measured.seconds,
     )
+
+
+def _cpu_seconds_of_children() -> float:
+    """Of those that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _count(entry: dict[str, Any] | None) -> int:
@@ -142,11 +168,13 @@ def _quantile(entry: dict[str, Any] | None, share: float) -> float:
 
 
 def _table(kind: str, steps: Sequence[Step]) -> Table:
-    table = Table(kind, "asked /s", "answered /s", "429 /s", "failed /s", "p50 ms", "p99 ms", "p99 of 429, ms")
+    names = ("asked /s", "answered /s", "429 /s", "failed /s", "p50 ms", "p99 ms", "p99 of 429, ms")
+    table = Table(kind, *names, "service, cores", "callers, cores")
     for number, step in enumerate(steps):
         rates = (f"{rate:.1f}" for rate in (step.offered, step.accepted, step.refused, step.failed))
         times = (f"{time:.0f}" for time in (step.p50_ms, step.p99_ms, step.refused_p99_ms))
-        table.add_row("saturation" if number == 0 else f"{FRACTIONS[number - 1]:g} ×", *rates, *times)
+        cores = (f"{used:.2f}" for used in (step.service_cores, step.callers_cores))
+        table.add_row("saturation" if number == 0 else f"{FRACTIONS[number - 1]:g} ×", *rates, *times, *cores)
     return table
 
 

@@ -1,6 +1,7 @@
 """Users for ``benchmarks/load.py``, run by locust: each asks at random times (Poisson), whatever the service does.
 
-LOAD_KIND is classify, search or mix; LOAD_RATE the requests a second of one user, who asks again at once where it is 0.
+LOAD_KIND is classify, alike (classify with texts of about one length), search or mix; LOAD_RATE the requests a second
+of one user, who asks again at once where it is 0.
 """
 
 import itertools
@@ -14,7 +15,10 @@ from locust import FastHttpUser, task
 from benchmarks.load_texts import read_queries, read_tickets
 
 KIND, RATE = os.environ["LOAD_KIND"], float(os.environ["LOAD_RATE"])
-TICKETS, QUERIES = read_tickets(), read_queries()
+ALIKE = range(20, 41)
+"""Characters of texts that take about the same time."""
+QUERIES = read_queries()
+TICKETS = [text for text in read_tickets() if KIND != "alike" or len(text) in ALIKE]
 number = itertools.count(random.randrange(10**6))
 ACCEPTED, REFUSED = "accepted", "refused"
 
@@ -40,7 +44,7 @@ class Caller(FastHttpUser):
     @task
     def ask(self) -> None:
         """One request."""
-        if KIND == "classify" or (KIND == "mix" and random.random() < 0.7):
+        if KIND in {"classify", "alike"} or (KIND == "mix" and random.random() < 0.7):
             text = f"{random.choice(TICKETS)} {next(number)}"
             self._post("/v1/classify", {"tickets": [{"text": text}]})
         else:

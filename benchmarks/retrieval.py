@@ -117,7 +117,7 @@ def _rankings(task: RetrievalTask, engine: Engine, search: KnowledgeSearch) -> d
     with progress() as bar:
         shown = bar.add_task(task.name, total=len(task.questions))
         for question in task.questions:
-            vector = normalise(engine.encode_query(question.query).result())
+            vector = normalise(engine.encode_query(question.query))
             keys: dict[Mode, list[int]] = {}
             for mode in MODES:
                 hits = search.search(question.query, vector, top_k=DEPTH, mode=mode, filters=EVERYTHING)

@@ -176,14 +176,12 @@ def _asked(engine: Engine, search: KnowledgeSearch, texts: Sequence[str], mode: 
 def _search(
     engine: Engine, search: KnowledgeSearch, text: str, mode: Mode, filters: Filters | None, watch: Stopwatch
 ) -> None:
-    """As ``POST /v1/search`` does it: words are looked up while the query is encoded."""
-    pending = None if mode == "lexical" else engine.encode_query(text)
-    words = search.words(text, mode)
+    """As ``POST /v1/search`` does it: one thread encodes the query, then searches."""
     vector = None
-    if pending is not None:
+    if mode != "lexical":
         with watch.time("embed"):
-            vector = normalise(pending.result())
-    search.search(words, vector, top_k=TOP, mode=mode, filters=filters or Filters())
+            vector = normalise(engine.encode_query(text))
+    search.search(text, vector, top_k=TOP, mode=mode, filters=filters or Filters())
 
 
 def _change(settings: Settings, folder: Path) -> Change:
