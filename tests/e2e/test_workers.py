@@ -202,7 +202,8 @@ def test_a_worker_that_is_killed_costs_no_more_than_what_it_was_doing(killed: Ki
 def test_metrics_add_up_when_a_worker_was_replaced(killed: Killed, two_workers: httpx.Client) -> None:
     before, after = killed.counted
     answered, lost = (killed.statuses.count(status) for status in (200, 0))
-    assert before + answered <= after <= before + answered + lost
+    uncounted = CALLERS  # at most: a request is counted after its answer has left, and the kill may come between
+    assert before + answered - uncounted <= after <= before + answered + lost
     _search_on_new_connections(two_workers)
     assert _counted_searches(two_workers) == after + SEARCHES
     assert (_gauge(two_workers, "nlp_workers"), _gauge(two_workers, "nlp_queue_windows")) == (2, 0)
