@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nlp_service.inference.bundle import WHOLE
-from nlp_service.inference.encoder import Encoder, batches, pad
+from nlp_service.inference.bundle import WHOLE, EncoderBundle
+from nlp_service.inference.encoder import Encoder, batches, pad, quickest
 from nlp_service.inference.openvino_import import import_openvino
 from nlp_service.inference.session import OpenVinoSession
 from nlp_service.inference.unpacking import unpack_weights
@@ -22,6 +22,7 @@ ROUNDS = 5
 KINDS = {
     "FullyConnected": "matrices",
     "FullyConnectedCompressed": "matrices",
+    "FullyConnectedQuantizedLegacy": "matrices",
     "MatMul": "attention",
     "Subgraph": "attention",
     "Softmax": "attention",
@@ -91,7 +92,7 @@ def profile(bundle: Path, texts: Sequence[str], threads: int) -> Profile:
     seconds = {
         "tokenise": _quickest(lambda: encoder.windows(texts, "query")),
         "pad": _quickest(lambda: [pad([windows[row].ids for row in some]) for some in rows]),
-        **_node_seconds(OpenVinoSession(bundle, threads, encoder.bundle.precision, counting=True), padded),
+        **_node_seconds(_counting(bundle, encoder.bundle, threads), padded),
     }
     whole = sum(seconds.values())
     operations = 2 * _matrix_weights(bundle) / 1e9
@@ -100,6 +101,11 @@ def profile(bundle: Path, texts: Sequence[str], threads: int) -> Profile:
         operations * sum(ids.size for ids, _ in padded) / seconds["matrices"],
         operations * sum(len(window.ids) for window in windows) / whole,
     )
+
+
+def _counting(folder: Path, bundle: EncoderBundle, threads: int) -> OpenVinoSession:
+    files, arithmetic = quickest(bundle)
+    return OpenVinoSession(folder, threads, arithmetic, files=files, counting=True)
 
 
 def _node_seconds(session: OpenVinoSession, padded: Sequence[tuple[Ids, Ids]]) -> dict[str, float]:

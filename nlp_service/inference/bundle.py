@@ -35,6 +35,11 @@ QUERY = GraphFiles("query.xml", WHOLE.weights, "query_test_vectors.safetensors")
 
 Its weights lie behind those of the whole graph, with which it has the word embeddings in common.
 """
+FIXED = GraphFiles("fixed.xml", WHOLE.weights, WHOLE.test_vectors)
+"""The whole graph once more, with the ranges of its activations fixed when it was built (docs/decisions/0001).
+
+For processors that gain from it. Its weights lie in the same file, with the word embeddings in common.
+"""
 Task = Literal["sentiment", "classify", "severity", "aspects"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -100,8 +105,11 @@ class EncoderBundle(_Strict):
     """Longer texts are encoded in several windows whose token states are averaged together; longer pairs are cut."""
     dimension: int = Field(ge=1)
     precision: Literal["int8-static", "int8-dynamic"]
-    """Weights in 8 bits; ranges of activations fixed at build time, or found for each token when it runs."""
+    """Weights in 8 bits; ranges of activations found for each token when it runs, or (static) there is a graph beside
+    whose ranges were fixed when it was built."""
     comparison: Comparison
+    fixed: Comparison | None = None
+    """Of the graph with fixed ranges."""
     relevance: dict[str, Any] | None = None
     """Of a search encoder: what turns its cosines into probabilities; see nlp_service/knowledge/relevance.py."""
     likeness: dict[str, Any] | None = None
@@ -128,6 +136,12 @@ class EncoderBundle(_Strict):
     def _has_its_query_graph(self) -> "EncoderBundle":
         if self.queries is not None and (missing := set(QUERY) - self.files.keys()):
             raise ValueError(f"查询编码器不完整 · the graph for queries lacks: {', '.join(sorted(missing))}")
+        return self
+
+    @model_validator(mode="after")
+    def _has_its_fixed_graph(self) -> "EncoderBundle":
+        if self.precision == "int8-static" and (self.fixed is None or FIXED.graph not in self.files):
+            raise ValueError(f"缺少固定量程的计算图 · the graph with fixed ranges is missing: {FIXED.graph}")
         return self
 
 

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from nlp_service.errors import BundleError
-from nlp_service.inference.bundle import QUERY, WHOLE, EncoderBundle, GraphFiles, read_bundle
+from nlp_service.inference.bundle import FIXED, QUERY, WHOLE, EncoderBundle, GraphFiles, read_bundle
 from nlp_service.inference.pairs import PairWindower
-from nlp_service.inference.session import OpenVinoSession, Session
+from nlp_service.inference.processor import has_matrix_units, multiplies_bytes
+from nlp_service.inference.session import Arithmetic, OpenVinoSession, Session
 from nlp_service.inference.windows import Window, Windower
 
 TEST_VECTORS_MIN_COSINE = 0.985
@@ -20,7 +21,11 @@ BATCH_TOKENS = 512
 """Larger batches are no faster on CPUs, and keep those that wait longer (docs/decisions/0020)."""
 BATCH_COST = 24
 """Padded tokens that are computed in the time that a batch takes beside its tokens (8 to 26 were measured)."""
-LENGTHS = (16, 24, 32, 48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512)
+LENGTHS = (
+    (16, 24, 32, 48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512)
+    if has_matrix_units()
+    else (*range(8, 64, 8), *range(64, 257, 16), 320, 384, 448, 512)
+)
 """Padded lengths: the runtime prepares kernels for each shape, and matrix units take 16 rows at a time."""
 
 Side = Literal["query", "passage"]
@@ -46,9 +51,8 @@ class Encoder:
         Raises BundleError when the bundle is missing, damaged or does not answer as it should.
         """
         bundle = read_bundle(folder, EncoderBundle)
-        # One short text between two searches waits for its weights to be read: in 8 bits they are half as many.
-        matrix_units = False if files is QUERY else None
-        session = OpenVinoSession(folder, threads, bundle.precision, files=files, matrix_units=matrix_units)
+        graph, arithmetic = quickest(bundle, files)
+        session = OpenVinoSession(folder, threads, arithmetic, files=graph)
         windower_of = PairWindower if bundle.pooling == "score" else Windower
         encoder = cls(bundle, windower_of(folder / bundle.tokenizer_file, bundle.window_tokens), session)
         encoder._check_test_vectors(folder / files.test_vectors)
@@ -82,6 +86,17 @@ class Encoder:
                 f"at least {TEST_VECTORS_MIN_COSINE} is needed"
             )
         self.passes = 0
+
+
+def quickest(bundle: EncoderBundle, files: GraphFiles = WHOLE) -> tuple[GraphFiles, Arithmetic]:
+    """Which graph of a bundle gives the vectors of `files` soonest on this processor, and in which arithmetic."""
+    if files is QUERY:  # one short text between two searches waits for its weights, which are half as many in 8 bits
+        return files, "int8-dynamic"
+    if has_matrix_units():
+        return files, "bf16"
+    if bundle.precision == "int8-static" and multiplies_bytes():
+        return FIXED, "int8-static"
+    return files, "int8-dynamic"
 
 
 def run_windows(session: Session, windows: Sequence[Window], dimension: int) -> Vectors:

@@ -15,8 +15,10 @@ from nlp_service.inference.openvino_import import import_openvino
 from nlp_service.inference.rounding import round_states
 from nlp_service.inference.unpacking import unpack_weights
 
-CPU_FLAGS = Path("/proc/cpuinfo")
-Precision = Literal["int8-static", "int8-dynamic"]
+Arithmetic = Literal["bf16", "int8-dynamic", "int8-static"]
+"""`int8-static` for a graph whose ranges of activations were fixed when it was built, the others for any other."""
+KERNELS_KEPT = 500
+"""Of a graph with fixed ranges, which needs kernels of its own for each matrix and number of tokens: 0.1 MB each."""
 
 
 class Session(Protocol):
@@ -30,23 +32,20 @@ class Session(Protocol):
 class OpenVinoSession:
     """An OpenVINO graph on the CPU. Not safe for use by several threads at once.
 
-    A graph with 8-bit weights and dynamic ranges is computed in bf16 where the processor has units for it, which takes
-    down to half of the time and is nearer to full precision; elsewhere in 8 bits (docs/decisions/0001).
+    docs/decisions/0001 says which arithmetic is best on which processor.
     """
 
     def __init__(
         self,
         folder: Path,
         threads: int,
-        precision: Precision,
+        arithmetic: Arithmetic,
         *,
         files: GraphFiles = WHOLE,
-        matrix_units: bool | None = None,
         counting: bool = False,
     ) -> None:
-        """`threads` 0 means all cores; `matrix_units` says whether to compute in bf16, None to ask the processor.
+        """`threads` 0 means all cores; `counting` counts the time of each node, which makes batches a little slower.
 
-        `counting` counts the time of each node, for `node_seconds`; batches take a little longer.
         Raises OSError when a file cannot be read.
         """
         openvino = import_openvino()
@@ -61,9 +60,11 @@ class OpenVinoSession:
             # bf16 between 8-bit matrices costs more accuracy (cosine 0.991) than the quantisation itself (0.9993).
             "INFERENCE_PRECISION_HINT": "f32",
         }
-        if precision == "int8-dynamic":
-            in_bf16 = has_matrix_units() if matrix_units is None else matrix_units
+        if arithmetic == "int8-static":
+            options["CPU_RUNTIME_CACHE_CAPACITY"] = KERNELS_KEPT
+        else:
             spell_out_attention(openvino, model)
+            in_bf16 = arithmetic == "bf16"
             options |= self._in_bf16(openvino, model) if in_bf16 else {"DYNAMIC_QUANTIZATION_GROUP_SIZE": 128}
         self._request = core.compile_model(model, "CPU", options).create_infer_request()
         self._batches = 0
@@ -96,11 +97,3 @@ class OpenVinoSession:
         for node in self._request.get_profiling_info():  # a mean of all batches, in whole microseconds
             seconds[node.node_type] += node.real_time.total_seconds() * self._batches
         return dict(seconds)
-
-
-def has_matrix_units() -> bool:
-    """Whether the processor multiplies matrices of bf16 in units of their own (Intel AMX)."""
-    try:
-        return "amx_bf16" in CPU_FLAGS.read_text("ascii", errors="replace")
-    except OSError:
-        return False

@@ -10,7 +10,7 @@ from nlp_service.inference.engine import Engine
 from nlp_service.inference.mapped import Mapped, moved_to_file, share_tables
 from nlp_service.inference.openvino_import import import_openvino
 from nlp_service.inference.release import encoder_folder
-from nlp_service.inference.session import OpenVinoSession
+from nlp_service.inference.session import Arithmetic, OpenVinoSession
 from tests.conftest import BUNDLES
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="/proc tells what is resident")
@@ -95,7 +95,7 @@ def test_equal_word_embeddings_are_mapped_once(folder: Path) -> None:
 
 
 @needs_proc
-@pytest.mark.parametrize("matrix_units", [True, False], ids=["bf16", "8 bits"])
-def test_a_loaded_encoder_has_let_its_files_go(folder: Path, matrix_units: bool) -> None:
-    session = OpenVinoSession(folder, 1, "int8-dynamic", matrix_units=matrix_units)
+@pytest.mark.parametrize("arithmetic", ["bf16", "int8-dynamic"])
+def test_a_loaded_encoder_has_let_its_files_go(folder: Path, arithmetic: Arithmetic) -> None:
+    session = OpenVinoSession(folder, 1, arithmetic)
     assert sum(resident_bytes(mapped) for mapped in session._mapped) == 0

@@ -10,7 +10,7 @@ from nlp_service.inference.encoder import Encoder, normalise, run_windows
 from nlp_service.inference.engine import Engine
 from nlp_service.inference.openvino_import import import_openvino
 from nlp_service.inference.release import encoder_folder
-from nlp_service.inference.session import OpenVinoSession, has_matrix_units
+from nlp_service.inference.session import Arithmetic, OpenVinoSession
 from nlp_service.inference.unpacking import rounded, unpack_weights
 from tests.conftest import BUNDLES
 
@@ -69,10 +69,8 @@ def test_numbers_are_rounded_as_pytorch_does() -> None:
 
 def test_both_ways_give_nearly_the_same_vectors(encoder: Encoder, folder: Path) -> None:
     windows = encoder.windows(TEXTS, "query")
-    packed, unpacked = (
-        normalise(run_windows(OpenVinoSession(folder, 1, "int8-dynamic", matrix_units=units), windows, 384))
-        for units in (False, True)
-    )
+    ways: tuple[Arithmetic, Arithmetic] = ("int8-dynamic", "bf16")
+    packed, unpacked = (normalise(run_windows(OpenVinoSession(folder, 1, way), windows, 384)) for way in ways)
     assert (packed * unpacked).sum(axis=1).min() > 0.98
     assert not np.array_equal(packed, unpacked)
 
@@ -81,22 +79,7 @@ def test_without_room_in_the_temporary_folder_they_stay_in_memory(
     encoder: Encoder, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     windows = encoder.windows(TEXTS, "query")
-    expected = run_windows(OpenVinoSession(folder, 1, "int8-dynamic", matrix_units=True), windows, 384)
+    expected = run_windows(OpenVinoSession(folder, 1, "bf16"), windows, 384)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
-    found = run_windows(OpenVinoSession(folder, 1, "int8-dynamic", matrix_units=True), windows, 384)
+    found = run_windows(OpenVinoSession(folder, 1, "bf16"), windows, 384)
     assert np.array_equal(found, expected)
-
-
-@pytest.mark.parametrize(
-    ("flags", "expected"),
-    [("flags\t\t: fpu avx512_vnni amx_bf16 amx_tile\n", True), ("flags\t\t: fpu avx2\n", False), (None, False)],
-    ids=["AMX", "no AMX", "another system"],
-)
-def test_the_processor_is_asked(
-    flags: str | None, expected: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = tmp_path / "cpuinfo"
-    if flags is not None:
-        file.write_text(flags, "ascii")
-    monkeypatch.setattr("nlp_service.inference.session.CPU_FLAGS", file)
-    assert has_matrix_units() is expected

@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 from nlp_service.errors import BundleError
 from nlp_service.inference.bundle import (
     BUNDLE_FILE,
+    FIXED,
     QUERY,
     WHOLE,
     Comparison,
@@ -23,12 +24,12 @@ from nlp_service.inference.bundle import (
     sha256,
 )
 from nlp_service.inference.encoder import normalise
-from nlp_service.inference.session import OpenVinoSession, Precision
+from nlp_service.inference.session import Arithmetic, OpenVinoSession
 from nlp_service.inference.windows import Windower
 from training.base import load_base_spec, obtain_base
 from training.base.errors import BaseError
 from training.base.source import fingerprint, read_weights, stored_fingerprint
-from training.build.graph import compress, quantise, save_graph, to_graph
+from training.build.graph import compress, fix_ranges, save_graph, to_graph
 from training.build.shared_weights import share_weights
 from training.build.texts import TEST_VECTOR_TEXTS, read_texts
 from training.build.unigram import write_tokenizer
@@ -66,10 +67,12 @@ def write_encoder_bundle(
     calibration, comparison = read_texts(data_dir, "calibration"), read_texts(data_dir, "comparison")
     tokenizer = write_tokenizer(base, target, [*calibration, *comparison])
     windower = Windower(target / tokenizer, WINDOW_TOKENS)
-    precision: Precision = "int8-dynamic" if quantisation == "dynamic" else "int8-static"
-    writer = _GraphWriter(name, target, windower, spec.prefix.query, precision, calibration, comparison)
+    writer = _GraphWriter(name, target, windower, spec.prefix.query, calibration, comparison)
     whole = writer.write(transformer, WHOLE)
-    files, query_graph = [tokenizer, *WHOLE], None
+    files, fixed, query_graph = [tokenizer, *WHOLE], None, None
+    if quantisation == "static":
+        fixed = writer.write(transformer, FIXED).comparison
+        files.append(FIXED.graph)
     if source is not None and queries is not None:
         query = writer.write(read_student(source, transformer, queries), QUERY)
         beside = _cosines(query.vectors, whole.vectors)
@@ -84,10 +87,11 @@ def write_encoder_bundle(
         prefix=Prefix(query=spec.prefix.query, passage=spec.prefix.passage),
         window_tokens=WINDOW_TOKENS,
         dimension=whole.vectors.shape[1],
-        precision=precision,
+        precision="int8-dynamic" if fixed is None else "int8-static",
         relevance=relevance,
         likeness=likeness,
         comparison=whole.comparison,
+        fixed=fixed,
         queries=query_graph,
         files={file: sha256(target / file) for file in files},
     )
@@ -122,7 +126,6 @@ class _GraphWriter:
     target: Path
     windower: Windower
     prefix: str
-    precision: Precision
     calibration: list[str]
     comparison: list[str]
 
@@ -131,11 +134,14 @@ class _GraphWriter:
         name = f"{self.name} ({len(transformer.encoder.layer)})"
         with step(f"{name}: 导出 · export"):
             graph = to_graph(transformer)
-        with step(f"{name}: 量化 · quantise ({self.precision})"):
-            dynamic = self.precision == "int8-dynamic"
-            quantised = compress(graph) if dynamic else quantise(graph, self.windower, self.calibration, self.prefix)
+        arithmetic: Arithmetic = "int8-static" if files == FIXED else "int8-dynamic"
+        with step(f"{name}: 量化 · quantise ({arithmetic})"):
+            if files == FIXED:
+                quantised = fix_ranges(graph, self.windower, self.calibration, self.prefix)
+            else:
+                quantised = compress(graph)
             save_graph(quantised, self.target, files.graph)
-            if files == QUERY:
+            if files != WHOLE:
                 share_weights(self.target, self.target / files.graph, WHOLE)
         with step(f"{name}: 与全精度比较 · compare with full precision"):
             reference = TorchSession(transformer)
@@ -143,7 +149,7 @@ class _GraphWriter:
             few = np.frombuffer("\n".join(self.comparison[:TEST_VECTOR_TEXTS]).encode(), dtype=np.uint8)
             save_file({"texts": few, "vectors": vectors[:TEST_VECTOR_TEXTS]}, self.target / files.test_vectors)
             # in 8 bits, which every processor can
-            session = OpenVinoSession(self.target, 0, self.precision, files=files, matrix_units=False)
+            session = OpenVinoSession(self.target, 0, arithmetic, files=files)
             found = encode(session, self.windower, self.comparison, self.prefix, reference.dimension)
             comparison = _cosines(found, vectors)
         if comparison.cosine_min < MIN_COSINE:

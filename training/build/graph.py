@@ -9,11 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nlp_service.inference.attention import spell_out_attention
 from nlp_service.inference.bundle import WHOLE
 from nlp_service.inference.encoder import pad
 from nlp_service.inference.openvino_import import import_openvino
 from nlp_service.inference.windows import Windower
+from training.build.lookups import look_up_codes
 from training.encoder import mean_pool
+
+SMOOTHED = 0.85
+"""How much of the spread of activations is moved into the weights before ranges are fixed (SmoothQuant's alpha)."""
 
 
 class _Pooled(nn.Module):
@@ -35,23 +40,31 @@ def to_graph(transformer: nn.Module) -> Any:
         return openvino.convert_model(_Pooled(transformer), example_input=example)
 
 
-def quantise(graph: Any, windower: Windower, texts: Sequence[str], prefix: str) -> Any:
+def fix_ranges(graph: Any, windower: Windower, texts: Sequence[str], prefix: str) -> Any:
     """The graph with weights and activations in 8 bits, ranges calibrated on `texts`."""
-    import_openvino()
+    openvino = import_openvino()
     import nncf
 
     logging.getLogger("nncf").setLevel(logging.ERROR)
+    spell_out_attention(openvino, graph)
     inputs = [
         dict(zip(("input_ids", "attention_mask"), pad([window.ids]), strict=True))
         for window in windower.windows(texts, prefix)
     ]
-    return nncf.quantize(
+    fixed = nncf.quantize(
         graph,
         nncf.Dataset(inputs),
         model_type=nncf.ModelType.TRANSFORMER,
         preset=nncf.QuantizationPreset.MIXED,
         subset_size=len(inputs),
+        ignored_scope=nncf.IgnoredScope(types=["Gather"]),  # word embeddings, which `compress` packs as elsewhere
+        advanced_parameters=nncf.AdvancedQuantizationParameters(
+            smooth_quant_alphas=nncf.AdvancedSmoothQuantParameters(matmul=SMOOTHED)
+        ),
     )
+    packed = compress(fixed)
+    look_up_codes(openvino, packed)
+    return packed
 
 
 def compress(graph: Any) -> Any:

@@ -90,7 +90,7 @@ def _write(
     windower = PairWindower(target / TOKENIZER_FILE, limit)
     with step("导出并量化 · export and quantise"):
         save_graph(compress(score_graph(model)), target)
-    session = OpenVinoSession(target, 0, "int8-dynamic", matrix_units=False)
+    session = OpenVinoSession(target, 0, "int8-dynamic")
 
     def score(texts: Sequence[str]) -> Vectors:
         return run_windows(session, windower.windows(texts), 1)
