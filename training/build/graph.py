@@ -17,8 +17,11 @@ from nlp_service.inference.windows import Windower
 from training.build.lookups import look_up_codes
 from training.encoder import mean_pool
 
-SMOOTHED = 0.85
-"""How much of the spread of activations is moved into the weights before ranges are fixed (SmoothQuant's alpha)."""
+SMOOTHED = 0.9
+"""How much of the spread of activations is moved into the weights before ranges are fixed (SmoothQuant's alpha).
+
+Of 0.8, 0.85, 0.9 and 0.95 the one whose vectors of the comparison texts stray least.
+"""
 
 
 class _Pooled(nn.Module):
