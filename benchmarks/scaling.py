@@ -71,9 +71,9 @@ def _write(file: Path, texts: int) -> float:
         for part in sorted((data / folder).glob("*.jsonl"))
         for line in part.read_text("utf-8").splitlines()
     ]
-    chosen = random.Random(0).sample(found, texts)
+    chosen = random.Random(0).sample(found, min(texts, len(found)))
     file.write_text("".join(json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in chosen), "utf-8")
-    return sum(map(len, chosen)) / texts
+    return sum(map(len, chosen)) / len(chosen)
 
 
 def _run(source: Path, workers: int) -> list[Moment]:
