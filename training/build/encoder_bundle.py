@@ -1,5 +1,6 @@
 """The runtime bundle of one encoder."""
 
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -70,8 +71,7 @@ def write_encoder_bundle(
     writer = _GraphWriter(name, target, windower, spec.prefix.query, calibration, comparison)
     whole = writer.write(transformer, WHOLE)
     files, fixed, query_graph = [tokenizer, *WHOLE], None, None
-    if quantisation == "static":
-        fixed = writer.write(transformer, FIXED).comparison
+    if quantisation == "static" and (fixed := writer.write_fixed(transformer)):
         files.append(FIXED.graph)
     if source is not None and queries is not None:
         query = writer.write(read_student(source, transformer, queries), QUERY)
@@ -159,6 +159,18 @@ class _GraphWriter:
             )
         console.print(f"  {name}: cosine {comparison.cosine_mean:.4f}, min {comparison.cosine_min:.4f}")
         return _Written(vectors, comparison)
+
+    def write_fixed(self, transformer: Any) -> Comparison | None:
+        """Write the graph with fixed ranges beside the whole one; None, and nothing, when they move the vectors far."""
+        weights = self.target / FIXED.weights
+        size = weights.stat().st_size
+        try:
+            return self.write(transformer, FIXED).comparison
+        except BundleError as error:
+            console.print(f"[yellow]![/yellow] {error}\n  不用固定量程 · goes without fixed ranges")
+            (self.target / FIXED.graph).unlink()
+            os.truncate(weights, size)
+            return None
 
 
 def _cosines(vectors: NDArray[np.float32], reference: NDArray[np.float32]) -> Comparison:
