@@ -1,8 +1,9 @@
 """The service as an ASGI application."""
 
 import asyncio
+import gc
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import structlog
@@ -31,12 +32,16 @@ from nlp_service.api import (
     workflow,
 )
 from nlp_service.api.access import Access
+from nlp_service.api.door import Door, Room
 from nlp_service.api.gone import CancelWhenGone
 from nlp_service.api.headers import SecurityHeaders
+from nlp_service.api.lending import LendEngine
 from nlp_service.api.middleware import BodyLimits, RequestContext
+from nlp_service.api.protocol import DOOR
 from nlp_service.api.search_queue import SearchQueue
 from nlp_service.api.starting import PlainStart
 from nlp_service.errors import ServiceError
+from nlp_service.inference.bundle import Task
 from nlp_service.inference.engine import Engine
 from nlp_service.inference.live import LiveEngine, keep_engine
 from nlp_service.knowledge.needs_review import NeedsReview
@@ -59,6 +64,9 @@ OBSERVE_SECONDS = 2.0
 SWITCH_SECONDS = 0.001
 """After so long a thread gives the interpreter to one that waits. With Python's 5 ms an encoder waits for the event
 loop between batches, under load for half of the time (docs/decisions/0020)."""
+COLLECTED_AFTER = (50_000, 20, 100)
+"""New objects before the garbage collector looks for cycles, and how often it looks at what it has kept. With Python's
+700 it took a fifth of the event loop's time while a thousand requests waited (docs/decisions/0020)."""
 READING_PATHS = ("/v1/classify", "/v1/sentiment", "/v1/search", "/v1/embeddings")
 """These compute much and write nothing."""
 log = structlog.get_logger()
@@ -78,8 +86,9 @@ def create_app(
     start_tracing()
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Door]]:
         sys.setswitchinterval(SWITCH_SECONDS)
+        gc.set_threshold(*COLLECTED_AFTER)
         live = loaded if loaded is not None else await run_in_threadpool(_start, configured, engine)
         tasks: list[asyncio.Task[None]] = []
         try:
@@ -88,7 +97,7 @@ def create_app(
             tasks.append(asyncio.create_task(_observe(app.state.observed)))
             if engine is None and configured.watch_models:
                 tasks.append(asyncio.create_task(_follow(live)))
-            yield
+            yield {DOOR: _door(app)}
         finally:
             for task in tasks:
                 task.cancel()
@@ -118,6 +127,7 @@ def create_app(
 
 def _surround(app: FastAPI, settings: Settings) -> None:
     """What every request passes, from the inside out: a body is read only once the request is admitted."""
+    app.add_middleware(LendEngine)
     app.add_middleware(CancelWhenGone, paths=READING_PATHS)
     app.add_middleware(BodyLimits, max_bytes=settings.max_body_bytes, uploads=[knowledge.IMPORT_PATH])
     app.add_middleware(Access)
@@ -132,6 +142,26 @@ def _surround(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestContext)
     app.add_middleware(PlainStart)
+
+
+def _door(app: FastAPI) -> Door:
+    """What the computing endpoints would refuse: as they find out themselves, later."""
+    live: LiveEngine = app.state.live
+
+    def encoding(*tasks: Task) -> Callable[[int], None]:
+        def check(texts: int) -> None:
+            with live.lease() as engine:
+                engine.check_room(texts, tasks)
+
+        return check
+
+    return Door(
+        {
+            "/v1/classify": Room(encoding("classify", "severity"), "tickets"),
+            "/v1/sentiment": Room(encoding("sentiment"), "texts"),
+            "/v1/search": Room(lambda _: app.state.search_queue.check_room()),
+        }
+    )
 
 
 def _start(settings: Settings, given: Engine | None) -> LiveEngine:

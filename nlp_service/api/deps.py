@@ -1,6 +1,5 @@
 """What handlers need, by name."""
 
-from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -31,10 +30,9 @@ class ModelInfo(BaseModel):
     version: str
 
 
-async def _engine(request: Request) -> AsyncIterator[Engine]:
-    live: LiveEngine = request.app.state.live
-    with live.lease() as engine:
-        yield engine
+async def _engine(request: Request) -> Engine:
+    engine: Engine = request.state.engine
+    return engine
 
 
 def _live(request: Request) -> LiveEngine:

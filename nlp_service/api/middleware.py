@@ -1,7 +1,5 @@
 """Around every request: its id, its size limit, its content type, one log line, one observation."""
 
-import re
-import uuid
 from collections.abc import Iterable
 
 import structlog
@@ -12,11 +10,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nlp_service.api.gone import CLIENT_CLOSED_REQUEST
 from nlp_service.api.problems import problem
+from nlp_service.api.request_id import request_id_of
 from nlp_service.observability.requests import observe_request
 from nlp_service.tracebacks import class_name
 
 log = structlog.get_logger()
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 JSON, FORM = "application/json", "multipart/form-data"
 PLAIN = "identity"
 
@@ -32,8 +30,7 @@ class RequestContext:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get("x-request-id", "")
-        request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        request_id = request_id_of(Headers(scope=scope).get("x-request-id", ""))
         scope.setdefault("state", {})["request_id"] = request_id
         with structlog.contextvars.bound_contextvars(request_id=request_id), observe_request(scope, request_id) as seen:
 

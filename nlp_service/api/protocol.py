@@ -1,14 +1,21 @@
-"""HTTP/1.1 of uvicorn with limits that it lacks: how long a request may take to arrive, and an answer to be taken."""
+"""HTTP/1.1 of uvicorn with limits that it lacks: how long a request may take to arrive, and an answer to be taken.
+
+And with a door: under overload requests are refused here, before they become the application's.
+"""
 
 import asyncio
 import uuid
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from nlp_service.api.door import MAX_BODY, Door
 from nlp_service.api.problems import problem
 
 TOO_SLOW = "请求未在时限内到齐 · the request did not arrive in time: {head:g} s for its head, {body:g} s for all of it"
 TOO_LARGE_HEAD = "请求行与请求头最多 {limit:,} 字节 · request line and headers may have at most {limit:,} bytes"
+CLOSE = (b"connection", b"close")
+DOOR = "door"
+"""Key of what the application's start yields as its state."""
 MALFORMED = "不是有效的 HTTP 请求 · not a valid HTTP request"
 
 
@@ -32,10 +39,14 @@ class BoundedHttp(HttpToolsProtocol):
     """None until the head is complete."""
     _bytes_beside = 0
     """Bytes since the last part of a body, or since the request before this one."""
+    _door: Door | None = None
+    _held: bytearray | None = None
+    """The body of a request that the door looks at before the application sees anything of it."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """See asyncio.Protocol."""
         super().connection_made(transport)
+        self._door = self.app_state.get(DOOR)
         self._begin()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -56,6 +67,7 @@ class BoundedHttp(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """See httptools."""
         self._body_bytes = None
+        self._held = None
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -66,18 +78,30 @@ class BoundedHttp(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """See httptools."""
         self._body_bytes = 0
-        super().on_headers_complete()
+        if self._stands_before_the_door():
+            self._held = bytearray()
+        else:
+            super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """See httptools."""
         self._body_bytes = (self._body_bytes or 0) + len(body)
         self._bytes_beside = 0
-        super().on_body(body)
+        if self._held is None:
+            super().on_body(body)
+            return
+        self._held += body
+        if len(self._held) > MAX_BODY:
+            self._let_in(self._held)
 
     def on_message_complete(self) -> None:
         """See httptools."""
         self._end()
         self._bytes_beside = 0
+        if self._held is not None:
+            if self._turned_away(self._held):
+                return
+            self._let_in(self._held)
         super().on_message_complete()
 
     def handle_websocket_upgrade(self) -> None:
@@ -111,6 +135,42 @@ class BoundedHttp(HttpToolsProtocol):
         cycle = self.cycle
         return bool(self.pipeline) or (cycle is not None and not cycle.more_body and not cycle.response_complete)
 
+    def _stands_before_the_door(self) -> bool:
+        """Not while an answer is still due or not taken, nor when the caller waits to be asked for the body.
+
+        Nor from a page of another site: its browser must see by the headers of the answer that it may read it.
+        """
+        return (
+            self._door is not None
+            and self._door.is_shut(self.url)
+            and self.parser.get_method() == b"POST"
+            and (self.cycle is None or self.cycle.response_complete)
+            and not self.transport.get_write_buffer_size()
+            and not self.expect_100_continue
+            and all(name != b"origin" for name, _ in self.headers)
+        )
+
+    def _turned_away(self, body: bytearray) -> bool:
+        """Whether the request was answered at the door."""
+        assert self._door is not None  # noqa: S101 - it was asked before
+        answer = self._door.refusal(self.url, body, self.headers)
+        if answer is None:
+            return False
+        self._held = None
+        stays = self.parser.get_http_version() == "1.1" and self.parser.should_keep_alive()
+        about = self.server_state.default_headers if stays else [*self.server_state.default_headers, CLOSE]
+        self.transport.write(b"".join((STATUS_LINE[429], *(b"%b: %b\r\n" % pair for pair in about), answer)))
+        if not stays:
+            self.transport.close()
+        self.on_response_complete()
+        return True
+
+    def _let_in(self, body: bytearray) -> None:
+        """Begin the request as if its body came now."""
+        self._held = None
+        super().on_headers_complete()
+        super().on_body(bytes(body))
+
     def _begin(self) -> None:
         self._began = self.loop.time()
         self._body_bytes = None
@@ -139,7 +199,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._end()
         if self.transport.is_closing():
             return
-        if self._body_bytes is None or not self.cycle.response_started:
+        if self._body_bytes is None or self._held is not None or not self.cycle.response_started:
             answer = problem(status, detail, headers={"Connection": "close", "X-Request-ID": uuid.uuid4().hex})
             headers = b"".join(b"%b: %b\r\n" % pair for pair in answer.raw_headers)
             self.transport.write(STATUS_LINE[status] + headers + b"\r\n" + bytes(answer.body))

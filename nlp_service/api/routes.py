@@ -81,8 +81,16 @@ def methods_of(path: str) -> list[str]:
     return sorted(_rules_of(path))
 
 
-def _rules_of(path: str) -> dict[str, Rule]:
+def _rules_of(path: str) -> Mapping[str, Rule]:
     """By method; of several templates that fit the one with the fewest variables, so an export is no article."""
+    return _FIXED.get(path) or _variable_rules_of(path)
+
+
+def _variable_rules_of(path: str) -> dict[str, Rule]:
     fitting = [rule for rule in RULES if rule.pattern.match(path)]
     template = min((rule.path for rule in fitting), key=lambda path: path.count("{"), default="")
     return {rule.method: rule for rule in fitting if rule.path == template}
+
+
+_FIXED = {rule.path: _variable_rules_of(rule.path) for rule in RULES if "{" not in rule.path}
+"""Those of addresses without variables, which are asked most."""

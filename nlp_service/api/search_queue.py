@@ -39,15 +39,19 @@ class SearchQueue:
         self._seconds = SECONDS_PER_SEARCH
         self._ended = 0.0
 
+    def check_room(self) -> None:
+        """Raise Overloaded when a search that comes now would wait too long; costs microseconds."""
+        seconds = MARGIN * self._waiting * self._seconds
+        if seconds > self.limit:
+            raise Overloaded.queue_full(seconds, self.limit)
+
     @contextmanager
     def place(self) -> Iterator["Place"]:
         """A place among those that wait, also while the query is still being encoded; for one search.
 
         Raises Overloaded when it would wait too long.
         """
-        seconds = MARGIN * self._waiting * self._seconds
-        if seconds > self.limit:
-            raise Overloaded.queue_full(seconds, self.limit)
+        self.check_room()
         place = Place(self, self._pool)
         self._count(1)
         try:

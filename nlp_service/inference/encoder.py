@@ -1,6 +1,7 @@
 """An encoder: from texts to pooled vectors, or as a cross-encoder from pairs to scores."""
 
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 from typing import Literal
 
@@ -27,6 +28,8 @@ LENGTHS = (
     else (*range(8, 64, 8), *range(64, 257, 16), 320, 384, 448, 512)
 )
 """Padded lengths: the runtime prepares kernels for each shape, and matrix units take 16 rows at a time."""
+ROWS_ALIKE = not has_matrix_units()
+"""Whether batches are filled up with rows of nothing, so that few numbers of tokens occur (`padded_rows`)."""
 
 Side = Literal["query", "passage"]
 Vectors = NDArray[np.float32]
@@ -103,7 +106,7 @@ def run_windows(session: Session, windows: Sequence[Window], dimension: int) -> 
     """Mean token states of each window, shape (windows, dimension); in batches of similar length."""
     pooled = np.empty((len(windows), dimension), dtype=np.float32)
     for rows in batches([len(window.ids) for window in windows]):
-        pooled[rows] = session.run(*pad([windows[row].ids for row in rows]))
+        pooled[rows] = session.run(*pad([windows[row].ids for row in rows]))[: len(rows)]
     return pooled
 
 
@@ -135,15 +138,19 @@ def centred(vectors: Vectors) -> Vectors:
 def batches(lengths: Sequence[int]) -> list[list[int]]:
     """Group rows of similar length into batches of at most `BATCH_TOKENS` padded tokens, the shortest first.
 
-    Of all ways to cut the rows in order of length it takes the one with the fewest padded tokens, where each batch
-    counts `BATCH_COST` more.
+    Of all ways to cut the rows in order of length it takes the one with the fewest padded tokens, rows of nothing
+    included, where each batch counts `BATCH_COST` more.
     """
     rows = sorted(range(len(lengths)), key=lengths.__getitem__)
     costs, starts = [0], [0]  # of the first so many rows: what they cost, and where the last batch of them starts
     for end, row in enumerate(rows, 1):
         width = padded_length(lengths[row])
-        fitting = range(max(0, end - max(1, BATCH_TOKENS // width)), end)
-        cost, start = min((costs[start] + BATCH_COST + (end - start) * width, start) for start in fitting)
+        options = []
+        for start in range(max(0, end - max(1, BATCH_TOKENS // width)), end):
+            tokens = padded_rows(end - start, width) * width
+            if tokens <= BATCH_TOKENS or start == end - 1:
+                options.append((costs[start] + BATCH_COST + tokens, start))
+        cost, start = min(options)
         costs.append(cost)
         starts.append(start)
     result: list[list[int]] = []
@@ -159,11 +166,24 @@ def padded_length(length: int) -> int:
     return next((bound for bound in LENGTHS if bound >= length), length)
 
 
+def padded_rows(rows: int, width: int) -> int:
+    """The smallest number of rows, at least so many, whose tokens are on the grid; one row stays alone.
+
+    The grid are multiples of 16 tokens, above 256 of 32. The runtime keeps kernels for each number of tokens that it
+    has seen, some megabytes (docs/decisions/0001).
+    """
+    if rows == 1 or not ROWS_ALIKE:
+        return rows
+    return next(more for more in count(rows) if more * width % (16 if more * width <= 256 else 32) == 0)
+
+
 def pad(rows: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Token ids and attention mask, shape (rows, padded length)."""
+    """Token ids and attention mask, shape (padded rows, padded length); rows of nothing see their first token."""
     width = padded_length(max(map(len, rows)))
-    ids = np.full((len(rows), width), PAD, dtype=np.int64)
-    mask = np.zeros((len(rows), width), dtype=np.int64)
+    height = padded_rows(len(rows), width)
+    ids = np.full((height, width), PAD, dtype=np.int64)
+    mask = np.zeros((height, width), dtype=np.int64)
+    mask[len(rows) :, 0] = 1
     for index, row in enumerate(rows):
         ids[index, : len(row)] = row
         mask[index, : len(row)] = 1

@@ -187,6 +187,8 @@ class LiveEngine:
 
     def _close_unused(self) -> None:
         with self._lock:
+            if self._open == [self._current]:  # nearly always
+                return
             used = [one for one in self._open if one in (self._current, self._next) or self._leases[id(one)]]
             unused = [engine for engine in self._open if engine not in used]
             self._open = used

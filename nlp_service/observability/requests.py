@@ -10,6 +10,7 @@ from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, StatusCode
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from nlp_service.errors import Refusal
 from nlp_service.observability.metrics import IN_PROGRESS, REFUSED, REQUEST_SECONDS, REQUESTS
 from nlp_service.observability.tracing import continued, span
 
@@ -42,6 +43,12 @@ def observe_request(scope: Scope, request_id: str) -> Iterator[Seen]:
         finally:
             IN_PROGRESS.dec()
             _tell(scope, seen, time.perf_counter() - started, current)
+
+
+def count_refusal(method: str, route: str, reason: Refusal) -> None:
+    """Count a request that was answered with 429 before it was looked at; it is neither logged nor traced."""
+    REQUESTS.labels(method, route, 429).inc()
+    REFUSED.labels(reason).inc()
 
 
 @contextmanager

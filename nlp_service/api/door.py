@@ -1,0 +1,98 @@
+"""Under overload most requests are refused, and a refusal must cost next to nothing or it takes the place of an answer.
+
+So a request that is bound to be refused is answered where its bytes arrive (`protocol.py`), before an application, a
+key or a field is looked at: a sixth of the time of the ordinary way (docs/decisions/0020), which refuses as well.
+"""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import structlog
+
+from nlp_service.api.headers import ALWAYS
+from nlp_service.api.problems import problem
+from nlp_service.api.request_id import request_id_of
+from nlp_service.errors import Overloaded
+from nlp_service.observability.requests import count_refusal
+
+MAX_BODY = 65_536
+"""Bytes; larger ones go the ordinary way."""
+TELL_SECONDS = 1.0
+"""One log line for all that were refused meanwhile."""
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Room:
+    """What an endpoint needs."""
+
+    check: Callable[[int], None]
+    """Raises Overloaded when a request of so many texts would be refused; costs microseconds."""
+    field: str | None = None
+    """Of the body: a list with an entry for each text, or one text. None: every request counts as one."""
+
+    def texts(self, body: bytes | bytearray) -> int | None:
+        """How many texts a body has; None when that cannot be told, as when it is no JSON."""
+        if self.field is None:
+            return 1
+        try:
+            given = json.loads(body)[self.field]
+        except (ValueError, TypeError, LookupError, RecursionError):
+            return None
+        return len(given) if isinstance(given, list) else 1
+
+
+class Door:
+    """Tells requests that will be refused for want of room; for use by one event loop."""
+
+    def __init__(self, rooms: Mapping[str, Room]) -> None:
+        """`rooms` by the path of the endpoint."""
+        self._rooms = {path.encode("ascii"): room for path, room in rooms.items()}
+        self._refused: Counter[str] = Counter()
+
+    def is_shut(self, path: bytes) -> bool:
+        """Whether even a single text would be refused now, so that the body is worth a look."""
+        room = self._rooms.get(path)
+        return room is not None and _why_not(room, 1) is not None
+
+    def refusal(self, path: bytes, body: bytes | bytearray, headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
+        """Headers, with their blank line, and body of the answer that refuses; None when the request may come in."""
+        room = self._rooms[path]
+        texts = room.texts(body)
+        refused = None if texts is None else _why_not(room, texts)
+        if refused is None:
+            return None
+        given = next((value for name, value in headers if name == b"x-request-id"), b"").decode("latin-1")
+        self._count(path.decode("ascii"), refused)
+        identity = f"x-request-id: {request_id_of(given)}\r\n".encode("ascii")
+        return identity + _rendered(str(refused), refused.retry_after)
+
+    def _count(self, path: str, refused: Overloaded) -> None:
+        count_refusal("POST", path, refused.reason)
+        if not self._refused:
+            asyncio.get_running_loop().call_later(TELL_SECONDS, self._tell)
+        self._refused[path] += 1
+
+    def _tell(self) -> None:
+        for route, requests in self._refused.items():
+            log.info("requests refused", method="POST", route=route, status=429, requests=requests)
+        self._refused.clear()
+
+
+def _why_not(room: Room, texts: int) -> Overloaded | None:
+    try:
+        room.check(texts)
+    except Overloaded as refused:
+        return refused
+    return None
+
+
+@lru_cache(maxsize=256)
+def _rendered(message: str, retry_after: int) -> bytes:
+    answer = problem(429, message, headers={"Retry-After": str(retry_after), **ALWAYS})
+    lines = b"".join(b"%b: %b\r\n" % pair for pair in answer.raw_headers)
+    return lines + b"\r\n" + bytes(answer.body)
