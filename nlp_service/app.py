@@ -41,6 +41,7 @@ from nlp_service.api.protocol import DOOR
 from nlp_service.api.search_queue import SearchQueue
 from nlp_service.api.starting import PlainStart
 from nlp_service.errors import ServiceError
+from nlp_service.inference.allocator import use_few_arenas
 from nlp_service.inference.bundle import Task
 from nlp_service.inference.engine import Engine
 from nlp_service.inference.live import LiveEngine, keep_engine
@@ -81,6 +82,7 @@ def create_app(
     An `engine` that is given is used instead of loading one, and stays open when the application stops. What was
     `loaded` beforehand is closed with it.
     """
+    use_few_arenas()
     configured = settings or Settings()
     configure_logs(configured)
     start_tracing()

@@ -1,7 +1,10 @@
 """Answers over HTTP, in this process or in workers of their own."""
 
+import sys
+
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.supervisors import Multiprocess
 
 from nlp_service.api.protocol import BoundedHttp
 from nlp_service.settings import Settings
@@ -10,11 +13,15 @@ HEALTH_SECONDS = 30
 """A worker that loads models on busy cores may not answer for some seconds: that is no reason to kill it."""
 GRACE_SECONDS = 60
 """What was accepted is finished first when the service is stopped; no request waits over 30 seconds for an encoder."""
+HANDLES = 32
+"""On the socket that listens. The event loop (libuv) accepts one connection for each handle in a turn, and under load a
+turn takes milliseconds: with one handle callers waited for seconds before they were heard (docs/decisions/0020)."""
+NOT_STARTED = 3
 
 
 def run(app: FastAPI | str, settings: Settings) -> None:
     """Serve until a signal ends it: an application, or the one that each worker makes by the function that is named."""
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
         factory=isinstance(app, str),
         host=settings.host,
@@ -28,3 +35,12 @@ def run(app: FastAPI | str, settings: Settings) -> None:
         access_log=False,
         server_header=False,
     )
+    listening = config.bind_socket()
+    handles = [listening, *(listening.dup() for _ in range(HANDLES - 1))]
+    if settings.workers > 1:
+        Multiprocess(config, sockets=handles).run()
+        return
+    server = uvicorn.Server(config)
+    server.run(handles)
+    if not server.started:
+        sys.exit(NOT_STARTED)

@@ -21,6 +21,7 @@ import typer
 from nlp_service.cli.console import console
 from nlp_service.cli.engines import AddressOption, EngineName, EngineOption
 from nlp_service.errors import ServiceError
+from nlp_service.inference.allocator import use_few_arenas
 from nlp_service.inference.engine import check_bundles
 from nlp_service.inference.openvino_import import import_openvino
 from nlp_service.loading import load_models
@@ -49,6 +50,7 @@ def serve(
     for name, value in given.items():
         if value is not None:
             os.environ[f"NLP_{name.upper()}"] = str(value)
+    use_few_arenas()
     settings = Settings()
     configure_logs(settings)
     alone = engine is EngineName.LOCAL and settings.workers == 1

@@ -6,10 +6,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
+from nlp_service.inference.allocator import give_back_freed
 from nlp_service.inference.batching import Batcher, Limits
 from nlp_service.inference.bundle import QUERY, WHOLE, GraphFiles
 from nlp_service.inference.encoder import Encoder
-from nlp_service.inference.freed import give_back_freed
 from nlp_service.inference.observer import Observer
 
 AT_ONCE = 2
