@@ -1,6 +1,7 @@
 """Answers over HTTP, in this process or in workers of their own."""
 
 import sys
+from socket import socket
 
 import uvicorn
 from fastapi import FastAPI
@@ -19,6 +20,12 @@ turn takes milliseconds: with one handle callers waited for seconds before they 
 NOT_STARTED = 3
 
 
+def listen(config: uvicorn.Config) -> list[socket]:
+    """Handles on a socket that is bound to the address of the configuration; exits when it is taken."""
+    bound = config.bind_socket()
+    return [bound, *(bound.dup() for _ in range(HANDLES - 1))]
+
+
 def run(app: FastAPI | str, settings: Settings) -> None:
     """Serve until a signal ends it: an application, or the one that each worker makes by the function that is named."""
     config = uvicorn.Config(
@@ -35,8 +42,7 @@ def run(app: FastAPI | str, settings: Settings) -> None:
         access_log=False,
         server_header=False,
     )
-    listening = config.bind_socket()
-    handles = [listening, *(listening.dup() for _ in range(HANDLES - 1))]
+    handles = listen(config)
     if settings.workers > 1:
         Multiprocess(config, sockets=handles).run()
         return
