@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterable
-from contextlib import suppress
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -27,20 +26,25 @@ class CancelWhenGone:
             await self._app(scope, receive, send)
             return
         body = await receive()
+        handling = asyncio.current_task()
+        assert handling is not None  # noqa: S101 - this runs in one
+        inside = True
+
+        def cancel(gone: asyncio.Future[Message]) -> None:
+            if inside and not gone.cancelled():
+                handling.cancel()
+
         gone = asyncio.ensure_future(_gone(receive))
-        handling = asyncio.ensure_future(self._app(scope, _first(body, gone), send))
+        gone.add_done_callback(cancel)
         try:
-            await asyncio.wait({handling, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if handling.done():
-                handling.result()
-                return
-            handling.cancel()
-            with suppress(asyncio.CancelledError):
-                await handling
+            await self._app(scope, _first(body, gone), send)
+        except asyncio.CancelledError:
+            if not gone.done() or handling.uncancel():  # somebody else cancels, perhaps as well
+                raise
             await Response(status_code=CLIENT_CLOSED_REQUEST)(scope, receive, send)
         finally:
+            inside = False
             gone.cancel()
-            handling.cancel()
 
 
 async def _gone(receive: Receive) -> Message:
