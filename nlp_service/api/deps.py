@@ -1,4 +1,7 @@
-"""What handlers need, by name."""
+"""What handlers need, by name.
+
+All of it is at hand. As coroutines: FastAPI calls plain functions in threads, and each costs a turn of the loop.
+"""
 
 from typing import Annotated, Any
 
@@ -35,37 +38,37 @@ async def _engine(request: Request) -> Engine:
     return engine
 
 
-def _live(request: Request) -> LiveEngine:
+async def _live(request: Request) -> LiveEngine:
     live: LiveEngine = request.app.state.live
     return live
 
 
-def _workflow(request: Request) -> ReviewWorkflow:
+async def _workflow(request: Request) -> ReviewWorkflow:
     workflow: ReviewWorkflow = request.app.state.workflow
     return workflow
 
 
-def _votes(request: Request) -> ArticleVotes:
+async def _votes(request: Request) -> ArticleVotes:
     votes: ArticleVotes = request.app.state.votes
     return votes
 
 
-def _points(request: Request) -> Points:
+async def _points(request: Request) -> Points:
     points: Points = request.app.state.points
     return points
 
 
-def _needs_review(request: Request) -> NeedsReview:
+async def _needs_review(request: Request) -> NeedsReview:
     needs_review: NeedsReview = request.app.state.needs_review
     return needs_review
 
 
-def _caller(request: Request) -> Caller:
+async def _caller(request: Request) -> Caller:
     caller: Caller = request.state.caller
     return caller
 
 
-def _author(caller: Annotated[Caller, Depends(_caller)]) -> Author:
+async def _author(caller: Annotated[Caller, Depends(_caller)]) -> Author:
     return author_of(caller, caller.name)
 
 
@@ -83,12 +86,12 @@ EngineDep = Annotated[Engine, Depends(_engine)]
 LiveEngineDep = Annotated[LiveEngine, Depends(_live)]
 
 
-def _search(request: Request, engine: EngineDep) -> KnowledgeSearch:
+async def _search(request: Request, engine: EngineDep) -> KnowledgeSearch:
     searches: Searches = request.app.state.searches
     return searches.of(engine)
 
 
-def _store(request: Request, engine: EngineDep) -> ArticleStore:
+async def _store(request: Request, engine: EngineDep) -> ArticleStore:
     return ArticleStore(request.app.state.database, engine.encode_passages, engine.search_model.fingerprint)
 
 
@@ -98,7 +101,7 @@ SearchDep = Annotated[KnowledgeSearch, Depends(_search)]
 """Searches among vectors of the request's engine."""
 
 
-def _search_queue(request: Request) -> SearchQueue:
+async def _search_queue(request: Request) -> SearchQueue:
     queue: SearchQueue = request.app.state.search_queue
     return queue
 
@@ -106,21 +109,21 @@ def _search_queue(request: Request) -> SearchQueue:
 SearchQueueDep = Annotated[SearchQueue, Depends(_search_queue)]
 
 
-def _feedback(request: Request, engine: EngineDep) -> FeedbackStore:
+async def _feedback(request: Request, engine: EngineDep) -> FeedbackStore:
     state = request.app.state
     return FeedbackStore(state.database, state.analyse, engine.encode_passages, engine.search_model.fingerprint)
 
 
-def _duplicates(request: Request, search: SearchDep) -> Duplicates:
+async def _duplicates(request: Request, search: SearchDep) -> Duplicates:
     return Duplicates(request.app.state.database, search)
 
 
-def _frequent(request: Request, search: SearchDep, engine: EngineDep) -> FrequentProblems:
+async def _frequent(request: Request, search: SearchDep, engine: EngineDep) -> FrequentProblems:
     labels = engine.heads["classify"].bundle.labels
     return FrequentProblems(request.app.state.database, search, engine.encode_query, labels)
 
 
-def _drafts(request: Request, store: StoreDep) -> TicketDrafts:
+async def _drafts(request: Request, store: StoreDep) -> TicketDrafts:
     return TicketDrafts(request.app.state.database, store)
 
 
