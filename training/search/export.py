@@ -16,7 +16,7 @@ from training.delta import apply_delta, save_delta
 from training.export import WINDOW_TOKENS, version_of
 from training.search.config import SearchConfig
 from training.search.pairs import SearchData, split_of
-from training.stored import DELTA_FILE
+from training.stored import DELTA_FILE, DESCRIPTION_FILE
 
 
 def export_search(
@@ -48,7 +48,7 @@ def export_search(
         "likeness": likeness.model_dump() if likeness is not None else None,
         "data": {name: _fingerprint(data, name) for name in splits},
     }
-    (folder / "encoder.json").write_text(json.dumps(description, indent=1) + "\n", "utf-8")
+    (folder / DESCRIPTION_FILE).write_text(json.dumps(description, indent=1) + "\n", "utf-8")
     (folder / "README.md").write_text(_card(config, spec, description, share, data), "utf-8")
     return description
 

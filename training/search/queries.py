@@ -23,7 +23,7 @@ from training.search.pairs import SearchData, read_search_data
 from training.search.relevance import fit_relevance, measured_queries
 from training.search.student import distillation_texts, train_student
 from training.shallow import read_student, write_student
-from training.stored import read_description, stored_weights
+from training.stored import DESCRIPTION_FILE, read_description, stored_weights
 
 
 def finish_queries(config: SearchConfig, places: Places, folder: Path) -> None:
@@ -54,7 +54,7 @@ def finish_queries(config: SearchConfig, places: Places, folder: Path) -> None:
             data, _encode(student, base, spec.prefix.query), _encode(teacher, base, spec.prefix.passage)
         )
     description["relevance"] = relevance.model_dump()
-    (folder / "encoder.json").write_text(json.dumps(description, indent=1) + "\n", "utf-8")
+    (folder / DESCRIPTION_FILE).write_text(json.dumps(description, indent=1) + "\n", "utf-8")
 
 
 def _encode(transformer: Any, base: Path, prefix: str) -> Encode:

@@ -27,6 +27,7 @@ from training.places import Places
 from training.search.figures import roc_auc
 from training.search.pairs import Query, SearchData, read_search_data
 from training.search.relevance import Measured, Values, fit_calibrations, measured_queries
+from training.stored import DESCRIPTION_FILE
 
 FEW_WORDS = 5
 LEAST = 0.5
@@ -88,7 +89,7 @@ def main(
     for mode in MODES:
         console.print(f"{mode}: {getattr(fitted, f'{mode}_calibration')}")
     if update:
-        _update(places.models / "encoders" / SEARCH / "encoder.json", bundle, fitted)
+        _update(places.models / "encoders" / SEARCH / DESCRIPTION_FILE, bundle, fitted)
 
 
 def first_hits(data: Measured, relevance: Relevance, mode: Mode) -> FirstHits:
