@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from sqlalchemy.exc import DBAPIError
 
 from nlp_service.knowledge.documents import Document
 from nlp_service.knowledge.index.faiss_index import FaissIndex
@@ -12,6 +13,7 @@ from nlp_service.knowledge.index.pgvector import PgVectorIndex
 from nlp_service.knowledge.index.protocol import VectorIndex
 from nlp_service.knowledge.store import EncodePassages
 from nlp_service.storage.database import Database
+from nlp_service.storage.faults import fault_of
 
 Vector = NDArray[np.float32]
 
@@ -50,9 +52,18 @@ class VectorSpace:
         self.miss(sorted(present - (there - stale)))
 
     def take(self, documents: Sequence[Document], vectors: Mapping[int, Vector]) -> None:
-        """Put the vectors, by number of record; documents without one are found once theirs is computed."""
+        """Put the vectors, by number of record; documents without one are found once theirs is computed.
+
+        Where they cannot be stored for now, as on a full disk, all are found by their words meanwhile.
+        """
         there = [document for document in documents if document.id in vectors]
-        self.put([document.key for document in there], [vectors[document.id] for document in there])
+        keys = [document.key for document in there]
+        try:
+            self.put(keys, [vectors[document.id] for document in there])
+        except DBAPIError as error:
+            if fault_of(error) is None:
+                raise
+            self.miss(keys)
         self.miss([document.key for document in documents if document.id not in vectors])
 
     def put(self, keys: Sequence[int], vectors: Sequence[Vector]) -> None:

@@ -29,6 +29,7 @@ _SQLITE = {
     sqlite3.SQLITE_LOCKED: BUSY,
     sqlite3.SQLITE_FULL: FULL,
     sqlite3.SQLITE_READONLY: READ_ONLY,
+    sqlite3.SQLITE_IOERR_WRITE: READ_ONLY,  # the disk has become read-only since the file was opened
     sqlite3.SQLITE_CORRUPT: DAMAGED,
     sqlite3.SQLITE_NOTADB: DAMAGED,
     sqlite3.SQLITE_CANTOPEN: GONE,
@@ -36,6 +37,7 @@ _SQLITE = {
     sqlite3.SQLITE_PERM: GONE,
     sqlite3.SQLITE_AUTH: GONE,
 }
+"""By extended code, or else by its primary one."""
 _POSTGRESQL = {
     "08": GONE,  # connection exception
     "25006": READ_ONLY,
@@ -61,7 +63,8 @@ def fault_of(error: SQLAlchemyError) -> Fault | None:
     if not isinstance(error, DBAPIError):
         return None
     if isinstance(error.orig, sqlite3.Error):
-        return _SQLITE.get(getattr(error.orig, "sqlite_errorcode", 0) & 0xFF)
+        code = getattr(error.orig, "sqlite_errorcode", 0)
+        return _SQLITE.get(code, _SQLITE.get(code & 0xFF))
     state = getattr(error.orig, "sqlstate", None)
     if error.connection_invalidated or (state is None and type(error).__name__ == "OperationalError"):
         return GONE

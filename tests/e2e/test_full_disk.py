@@ -1,13 +1,9 @@
 """The service with its database on a small disk of its own, which fills up and has room again."""
 
-import errno
-import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from io import FileIO
 from pathlib import Path
 
 import httpx
@@ -16,42 +12,13 @@ import pytest
 from tests.api.expectations import problem_of
 from tests.conftest import BUNDLES, PROJECT
 from tests.e2e.service import running
+from tests.e2e.small_disk import SmallDisk
 
 SIZE = "8m"
 ARTICLE = {"title": "投屏没有声音", "problem": "投屏到电视以后没有声音", "solution": "选择电视扬声器。" * 400}
 QUERY = {"query": "投屏没声音"}
 MOUNT = 'mount -t tmpfs -o size="$1" tmpfs "$2" || exit 1; shift 2; exec "$@"'
 """In namespaces of its own: nobody else sees the disk, and it is gone with the last process."""
-
-
-@dataclass(frozen=True)
-class SmallDisk:
-    """The disk, as the process sees it that uses it."""
-
-    process: int
-    folder: Path
-
-    @property
-    def seen_from_here(self) -> Path:
-        """The folder of the disk."""
-        return Path(f"/proc/{self.process}/root", *self.folder.parts[1:])
-
-    def fill(self) -> None:
-        """Leave no room."""
-        with (
-            (self.seen_from_here / "ballast").open("wb", buffering=0) as ballast,
-            pytest.raises(OSError, match=os.strerror(errno.ENOSPC)),
-        ):
-            _write_on(ballast)
-
-    def empty(self) -> None:
-        """Make room."""
-        (self.seen_from_here / "ballast").unlink()
-
-
-def _write_on(file: FileIO) -> None:
-    while True:
-        file.write(b"\0" * 4096)
 
 
 def _mounting(folder: Path, *command: str) -> list[str]:

@@ -29,6 +29,7 @@ def _wrapped(original: Exception, base: type[Exception]) -> DBAPIError:
         (sqlite3.SQLITE_BUSY_SNAPSHOT, BUSY),
         (sqlite3.SQLITE_FULL, FULL),
         (sqlite3.SQLITE_READONLY, READ_ONLY),
+        (sqlite3.SQLITE_IOERR_WRITE, READ_ONLY),
         (sqlite3.SQLITE_IOERR_READ, GONE),
         (sqlite3.SQLITE_CANTOPEN, GONE),
         (sqlite3.SQLITE_CORRUPT, DAMAGED),
