@@ -12,6 +12,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +20,8 @@ import numpy as np
 
 Encode = Callable[[list[str]], Any]
 PREFIX = "query: "
+PATIENCE = 120
+"""Seconds for a batch of infinity-emb."""
 
 
 def ours(folder: Path, threads: int) -> Encode:
@@ -64,25 +67,70 @@ def sentence_transformers(folder: Path, threads: int, backend: Literal["onnx", "
     return lambda texts: model.encode([PREFIX + text for text in texts], batch_size=32, normalize_embeddings=False)
 
 
-def infinity(folder: Path, threads: int, engine: str) -> Encode:
-    """infinity-emb, in this process, without its HTTP server."""
+def infinity(folder: Path, threads: int, engine: Literal["torch", "optimum"]) -> Encode:
+    """infinity-emb, in this process, without its HTTP server.
+
+    A failure in one of its threads is answered to nobody, and these threads would keep a failed process from ending.
+    """
     import asyncio
 
     import torch
     from infinity_emb import AsyncEmbeddingEngine, EngineArgs
 
     torch.set_num_threads(threads)
+    if engine == "optimum":
+        _limit_onnxruntime(threads)
+        folder = _with_onnx(folder)
     loop = asyncio.new_event_loop()
     made = AsyncEmbeddingEngine.from_args(
-        EngineArgs(model_name_or_path=str(folder), engine=engine, device="cpu", lengths_via_tokenize=False)
+        EngineArgs(
+            model_name_or_path=str(folder),
+            engine=engine,
+            device="cpu",
+            pooling_method="mean",
+            model_warmup=False,
+            lengths_via_tokenize=False,
+        )
     )
     loop.run_until_complete(made.astart())
 
     def encode(texts: list[str]) -> Any:
-        vectors, _ = loop.run_until_complete(made.embed(sentences=[PREFIX + text for text in texts]))
+        try:
+            asked = asyncio.wait_for(made.embed(sentences=[PREFIX + text for text in texts]), PATIENCE)
+            vectors, _ = loop.run_until_complete(asked)
+        except BaseException:
+            loop.run_until_complete(made.astop())
+            raise
         return np.stack(vectors)
 
     return encode
+
+
+def _limit_onnxruntime(threads: int) -> None:
+    """Let every session that a library opens use so many threads; infinity-emb has no setting for it."""
+    import onnxruntime
+
+    build = onnxruntime.InferenceSession.__init__
+
+    def limited(session: Any, model: Any, sess_options: Any = None, *rest: Any, **named: Any) -> None:
+        options = sess_options or onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        build(session, model, options, *rest, **named)
+
+    onnxruntime.InferenceSession.__init__ = limited
+
+
+def _with_onnx(folder: Path) -> Path:
+    """The checkpoint as ONNX, in a folder of its own: infinity-emb takes whichever file it finds and writes beside."""
+    import torch
+    from optimum.onnxruntime import ORTModelForFeatureExtraction
+    from transformers import AutoTokenizer
+
+    torch.onnx.export = partial(torch.onnx.export, dynamo=False)  # an Optimum of that age reads what no other writes
+    made = folder.with_name("infinity")
+    ORTModelForFeatureExtraction.from_pretrained(folder, export=True).save_pretrained(made)
+    AutoTokenizer.from_pretrained(folder).save_pretrained(made)
+    return made
 
 
 def snownlp(_folder: Path, _threads: int) -> Encode:
