@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from nlp_service.errors import ServiceError
+from nlp_service.scale.proxy import PROXY_SETTINGS
 
 LOCAL = "local"
 NOT_SENT = frozenset({"NLP_SECRET", "NLP_DATABASE_URL"})
@@ -44,7 +45,7 @@ def ray_cluster(address: str | None, *, cpus: int | None = None, env: Mapping[st
             include_dashboard=False if wanted == LOCAL else None,
             log_to_driver=False,
             configure_logging=False,
-            runtime_env={"env_vars": {**sent_settings(), **(env or {})}},
+            runtime_env={"env_vars": {**PROXY_SETTINGS, **sent_settings(), **(env or {})}},
             **started,
         )
     except (ConnectionError, RuntimeError, ValueError) as error:

@@ -15,12 +15,26 @@ from nlp_service.scale.store import check_store, database_name
 from nlp_service.settings import Settings
 
 APPLICATION = "nlp-service"
-ONGOING_REQUESTS = 128
-"""Of a replica; how long they may wait is bounded by the queue of its encoders."""
-TARGET_REQUESTS = 8
-"""Requests that a replica should have at a time; with more, another one is started."""
+ONGOING_REQUESTS = 4096
+"""Of a replica, which refuses by itself what would wait too long. Where they are all taken, requests wait in the proxy,
+which refuses nobody, and Ray looks for a place for them so seldom that replicas stand idle."""
 ATTEMPTS = 2
 SHUTDOWN_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """When replicas are started and stopped, by the requests that they have at a time."""
+
+    requests: float = 8
+    """What a replica should have, on average over the window; with more, another one is started."""
+    window_seconds: float = 20
+    report_seconds: float = 10
+    """How often each proxy says how many there are; less than the window."""
+    up_seconds: float = 10
+    """For so long there must be too many. A replica takes seconds to start, a caller who is refused tries again."""
+    down_seconds: float = 300
+    """For so long there must be few enough: to stop too early costs a start."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +43,7 @@ class ServeOptions:
 
     replicas: int = 1
     max_replicas: int | None = None
+    scaling: Scaling = Scaling()
 
     @property
     def most(self) -> int:
@@ -70,10 +85,18 @@ def _application(settings: Settings, options: ServeOptions, folder: Path) -> Any
     threads = settings.threads or 1
     amount: dict[str, Any] = {"num_replicas": options.replicas}
     if options.most > options.replicas:
-        scaling = AutoscalingConfig(
-            min_replicas=options.replicas, max_replicas=options.most, target_ongoing_requests=TARGET_REQUESTS
-        )
-        amount = {"autoscaling_config": scaling}
+        scaling = options.scaling
+        amount = {
+            "autoscaling_config": AutoscalingConfig(
+                min_replicas=options.replicas,
+                max_replicas=options.most,
+                target_ongoing_requests=scaling.requests,
+                look_back_period_s=scaling.window_seconds,
+                metrics_interval_s=scaling.report_seconds,
+                upscale_delay_s=scaling.up_seconds,
+                downscale_delay_s=scaling.down_seconds,
+            )
+        }
     environment = {"NLP_SHARED_DIR": str(folder), METRICS_FOLDER: str(folder / "metrics"), "NLP_THREADS": str(threads)}
     ingress = serve.ingress(app_builder(database_name(settings)))(Replica)
     configured = serve.deployment(
