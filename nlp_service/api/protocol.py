@@ -199,7 +199,8 @@ class BoundedHttp(HttpToolsProtocol):
         self._end()
         if self.transport.is_closing():
             return
-        if self._body_bytes is None or self._held is not None or not self.cycle.response_started:
+        unanswered = self.cycle is None or not self.cycle.response_started
+        if self._body_bytes is None or self._held is not None or unanswered:
             answer = problem(status, detail, headers={"Connection": "close", "X-Request-ID": uuid.uuid4().hex})
             headers = b"".join(b"%b: %b\r\n" % pair for pair in answer.raw_headers)
             self.transport.write(STATUS_LINE[status] + headers + b"\r\n" + bytes(answer.body))

@@ -173,7 +173,16 @@ def test_headers_behind_a_body_have_an_end(port: int) -> None:
     assert sent <= TAKEN_AT_MOST
 
 
-@pytest.mark.parametrize("sent", [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"nonsense\r\n\r\n", b"GET\r\n\r\n"])
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"nonsense\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"GET http://a:99999/x HTTP/1.1\r\nHost: a\r\n\r\n",
+    ],
+    ids=["TLS", "nonsense", "no target", "a port that does not exist"],
+)
 def test_what_is_no_http_is_told_so(port: int, sent: bytes) -> None:
     with _connected(port) as connection:
         connection.sendall(sent)
