@@ -7,6 +7,7 @@ interpreter of another environment: ``--peer st-onnx-int8=/path/to/python``.
 """
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -97,9 +98,12 @@ def main(
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         checkpoint = Path(folder) / "checkpoint"
         _write_checkpoint(settings, checkpoint)
-        _quantise(pythons, settings, checkpoint)
+        quantised = Path(folder) / "quantised"
+        shutil.copytree(checkpoint, quantised)  # sentence-transformers writes it anew, as no older version reads it
+        _quantise(pythons, settings, quantised)
+        folders = {name: quantised for name in pythons if name.startswith("st-")} | {"ours": bundle}
         workers = {
-            name: stack.enter_context(_worker(name, python, bundle if name == "ours" else checkpoint, threads))
+            name: stack.enter_context(_worker(name, python, folders.get(name, checkpoint), threads))
             for name, python in pythons.items()
         }
         cells = _measure(workers, texts, only or BATCHES, rounds, seconds)
