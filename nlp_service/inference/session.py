@@ -17,7 +17,7 @@ from nlp_service.inference.unpacking import unpack_weights
 
 Arithmetic = Literal["bf16", "int8-dynamic", "int8-static"]
 """`int8-static` for a graph whose ranges of activations were fixed when it was built, the others for any other."""
-KERNELS_KEPT = 300
+KERNELS_KEPT = 400
 """Of a graph with fixed ranges, which needs kernels of its own for each matrix and number of tokens: 0.1 MB each."""
 
 
