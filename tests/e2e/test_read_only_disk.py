@@ -24,6 +24,7 @@ QUERY = {"query": "投屏没声音"}
 TICKETS = {"tickets": [{"text": "投屏没有声音"}]}
 MOUNT = 'mount -o loop,errors=remount-ro "$1" "$2" || exit 1; shift 2; exec "$@"'
 """In a namespace of its own: nobody else sees the disk, and it is gone with the last process."""
+PROGRAMS = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))
 SECONDS = 20
 AT_ONCE, WRITES = 16, 70
 """Of so many writes, one after another, every connection of the service gets its turn."""
@@ -65,13 +66,13 @@ def _mounting(image: Path, folder: Path, *command: str) -> list[str]:
 def _formatted(image: Path) -> Path:
     with image.open("wb") as file:
         file.truncate(BYTES)
-    subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True)
+    subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True, env={"PATH": PROGRAMS})
     return image
 
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[tuple[httpx.Client, Disk]]:
-    missing = [name for name in ("unshare", "mkfs.ext4", "chattr") if shutil.which(name) is None]
+    missing = [name for name in ("unshare", "mkfs.ext4", "chattr") if shutil.which(name, path=PROGRAMS) is None]
     if missing:
         pytest.skip(f"no disk can be made here without {', '.join(missing)}")
     image, folder, home = _formatted(tmp_path / "image"), tmp_path / "disk", tmp_path / "home"
