@@ -1,7 +1,7 @@
 """Under overload most requests are refused, and a refusal must cost next to nothing or it takes the place of an answer.
 
 So a request that is bound to be refused is answered where its bytes arrive (`protocol.py`), before an application, a
-key or a field is looked at: a sixth of the time of the ordinary way (docs/decisions/0020), which refuses as well.
+key or a field is looked at: a seventh of the time of the ordinary way (docs/decisions/0020), which refuses as well.
 """
 
 import asyncio
