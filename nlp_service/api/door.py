@@ -14,7 +14,7 @@ from functools import lru_cache
 import structlog
 
 from nlp_service.api.headers import ALWAYS
-from nlp_service.api.problems import problem
+from nlp_service.api.problems import below_status, header_lines, problem
 from nlp_service.api.request_id import request_id_of
 from nlp_service.errors import Overloaded
 from nlp_service.observability.requests import count_refusal
@@ -68,8 +68,8 @@ class Door:
             return None
         given = next((value for name, value in headers if name == b"x-request-id"), b"").decode("latin-1")
         self._count(path.decode("ascii"), refused)
-        identity = f"x-request-id: {request_id_of(given)}\r\n".encode("ascii")
-        return identity + _rendered(str(refused), refused.retry_after)
+        identity = (b"x-request-id", request_id_of(given).encode("ascii"))
+        return header_lines([identity]) + _rendered(str(refused), refused.retry_after)
 
     def _count(self, path: str, refused: Overloaded) -> None:
         count_refusal("POST", path, refused.reason)
@@ -93,6 +93,4 @@ def _why_not(room: Room, texts: int) -> Overloaded | None:
 
 @lru_cache(maxsize=256)
 def _rendered(message: str, retry_after: int) -> bytes:
-    answer = problem(429, message, headers={"Retry-After": str(retry_after), **ALWAYS})
-    lines = b"".join(b"%b: %b\r\n" % pair for pair in answer.raw_headers)
-    return lines + b"\r\n" + bytes(answer.body)
+    return below_status(problem(429, message, headers={"Retry-After": str(retry_after), **ALWAYS}))

@@ -3,7 +3,7 @@
 What the caller sent is never echoed: it may hold personal data, or characters that JSON cannot carry.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, TimeoutError  # noqa: A004 - the pool has no other name for it
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 
 from nlp_service.errors import Conflict, Forbidden, InvalidText, NotFound, NotRecorded, Overloaded
 from nlp_service.observability.database import POOL_EXHAUSTED
@@ -59,6 +60,16 @@ def problem(
     if errors:
         content["errors"] = list(errors)
     return JSONResponse(content, status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def header_lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Headers as HTTP/1.1 has them."""
+    return b"".join(b"%b: %b\r\n" % pair for pair in headers)
+
+
+def below_status(answer: Response) -> bytes:
+    """All of an answer in HTTP/1.1 but its first line."""
+    return header_lines(answer.raw_headers) + b"\r\n" + bytes(answer.body)
 
 
 def faulty(fault: Fault) -> JSONResponse:

@@ -9,7 +9,7 @@ import uuid
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from nlp_service.api.door import MAX_BODY, Door
-from nlp_service.api.problems import problem
+from nlp_service.api.problems import below_status, header_lines, problem
 
 TOO_SLOW = "请求未在时限内到齐 · the request did not arrive in time: {head:g} s for its head, {body:g} s for all of it"
 TOO_LARGE_HEAD = "请求行与请求头最多 {limit:,} 字节 · request line and headers may have at most {limit:,} bytes"
@@ -135,8 +135,13 @@ class BoundedHttp(HttpToolsProtocol):
         cycle = self.cycle
         return bool(self.pipeline) or (cycle is not None and not cycle.more_body and not cycle.response_complete)
 
+    @property
+    def _may_be_held(self) -> bool:
+        """Not while the answer to a request before is due, nor when the caller waits to be asked for the body."""
+        return (self.cycle is None or self.cycle.response_complete) and not self.expect_100_continue
+
     def _stands_before_the_door(self) -> bool:
-        """Not while an answer is still due or not taken, nor when the caller waits to be asked for the body.
+        """Not while an answer is not taken.
 
         Nor from a page of another site: its browser must see by the headers of the answer that it may read it.
         """
@@ -144,9 +149,8 @@ class BoundedHttp(HttpToolsProtocol):
             self._door is not None
             and self._door.is_shut(self.url)
             and self.parser.get_method() == b"POST"
-            and (self.cycle is None or self.cycle.response_complete)
+            and self._may_be_held
             and not self.transport.get_write_buffer_size()
-            and not self.expect_100_continue
             and all(name != b"origin" for name, _ in self.headers)
         )
 
@@ -159,7 +163,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._held = None
         stays = self.parser.get_http_version() == "1.1" and self.parser.should_keep_alive()
         about = self.server_state.default_headers if stays else [*self.server_state.default_headers, CLOSE]
-        self.transport.write(b"".join((STATUS_LINE[429], *(b"%b: %b\r\n" % pair for pair in about), answer)))
+        self.transport.write(STATUS_LINE[429] + header_lines(about) + answer)
         if not stays:
             self.transport.close()
         self.on_response_complete()
@@ -202,7 +206,6 @@ class BoundedHttp(HttpToolsProtocol):
         unanswered = self.cycle is None or not self.cycle.response_started
         if self._body_bytes is None or self._held is not None or unanswered:
             answer = problem(status, detail, headers={"Connection": "close", "X-Request-ID": uuid.uuid4().hex})
-            headers = b"".join(b"%b: %b\r\n" % pair for pair in answer.raw_headers)
-            self.transport.write(STATUS_LINE[status] + headers + b"\r\n" + bytes(answer.body))
+            self.transport.write(STATUS_LINE[status] + below_status(answer))
         self.transport.close()
         self.loop.call_later(self.answer_seconds, self.transport.abort)

@@ -12,14 +12,8 @@ class WholeRequests(BoundedHttp):
     """
 
     def _stands_before_the_door(self) -> bool:
-        """Not while an answer is still due, nor when the caller waits to be asked for the body."""
         length = next((value for name, value in self.headers if name == b"content-length"), b"0")
-        return (
-            (self.cycle is None or self.cycle.response_complete)
-            and not self.expect_100_continue
-            and length.isdigit()
-            and int(length) <= MAX_BODY
-        )
+        return self._may_be_held and length.isdigit() and int(length) <= MAX_BODY
 
     def _turned_away(self, body: bytearray) -> bool:  # noqa: ARG002 - to refuse is for the replicas
         return False
