@@ -33,6 +33,18 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+@pytest.fixture(autouse=True)
+def _settings_are_left_as_they_were() -> Iterator[None]:
+    """What one test leaves in the environment, services that later tests start would read."""
+    before = _settings_of_the_environment()
+    yield
+    assert _settings_of_the_environment() == before
+
+
+def _settings_of_the_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith("NLP_")}
+
+
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Engine]:
     """The real models, loaded once."""

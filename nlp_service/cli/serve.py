@@ -14,7 +14,7 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -46,12 +46,10 @@ def serve(
     ] = None,
 ) -> None:
     """启动服务 · start the service."""
-    given = {"host": host, "port": port, "workers": workers}
-    for name, value in given.items():
-        if value is not None:
-            os.environ[f"NLP_{name.upper()}"] = str(value)
+    options = {"host": host, "port": port, "workers": workers}
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     use_few_arenas()
-    settings = Settings()
+    settings = Settings(**given)
     configure_logs(settings)
     alone = engine is EngineName.LOCAL and settings.workers == 1
     _check_port_is_free(settings)
@@ -60,10 +58,13 @@ def serve(
     _check_access(settings)
     _allow_connections()
     threading.Thread(target=_announce, args=(settings,), daemon=True).start()
+    if alone:
+        _serve_alone(settings)
+        return
+    # Workers and replicas find in their environment what this process was told.
+    os.environ.update({f"NLP_{name.upper()}": str(value) for name, value in given.items()})
     if engine is EngineName.RAY:
         _serve_on_ray(settings, replicas, max_replicas, address)
-    elif alone:
-        _serve_alone(settings)
     else:
         _serve_by_workers(settings)
 
