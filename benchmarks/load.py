@@ -1,37 +1,42 @@
 """Throughput and latency of the service over HTTP, from idle to three times what it can do.
 
-First some callers ask one text at a time without a pause: what is answered then is the saturation. Then many ask at
-fractions of it, each at its own steady rate however long answers take (locust). A request counts as
-accepted when its answer is 200, as refused when it is 429. No text is sent twice. Tickets are of all lengths, so some
-take ten times as long as others even with nothing beside; those of `alike` are of about one length. The callers run on
-the same machine and take their share of its cores, which is told beside that of the service.
+First some callers ask one text at a time without a pause: what is answered then is the saturation. Then fractions of it
+are asked at random times (Poisson), however long answers take. A request counts as accepted when its answer is 200, as
+refused when it is 429. No text is sent twice. Tickets are of all lengths, so some take ten times as long as others even
+with nothing beside; those of `alike` are of about one length. The callers (wrk) run on the same machine and take their
+share of its cores, which is told beside that of the service.
 """
 
 import json
-import os
 import resource
-import subprocess
-import sys
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import httpx
+import numpy as np
 import typer
 from rich.table import Table
 
 from benchmarks.load_plot import plot
+from benchmarks.load_requests import KINDS, requests
 from benchmarks.load_texts import read_articles, read_tickets
+from benchmarks.load_wrk import ask
 from benchmarks.service import cpu_seconds_of, memory_of, running_service
 from nlp_service.cli.console import console, output
 from nlp_service.settings import Settings
 
-KINDS = ("classify", "alike", "search", "mix")
 FRACTIONS = (0.1, 0.3, 0.5, 0.7, 0.9, 1.0, 1.5, 2.0, 3.0)
-SATURATING_USERS, FEWEST_USERS = 16, 4
+SATURATING = 16
+"""Callers without a pause."""
+CONNECTIONS = 4
+"""For each answer a second that the service can give: it lets nobody wait for over two seconds."""
+FASTEST = 5_000
+"""Answers a second that are more than there can be."""
 WARM_UP = 200
+OK, REFUSED = 200, 429
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,7 @@ def main(
     chosen = kind or list(KINDS)
     if unknown := set(chosen) - set(KINDS):
         raise typer.BadParameter(f"{sorted(unknown)}: one of {list(KINDS)}")
+    _allow_connections()
     steps: list[Step] = []
     with running_service(Settings()) as (client, process):
         _prepare(client)
@@ -73,6 +79,12 @@ def main(
         result.write_text(json.dumps({"steps": [asdict(step) for step in steps], "memory_mb": memory}, indent=1) + "\n")
     if picture is not None:
         plot({name: [step for step in steps if step.kind == name] for name in chosen}, picture)
+
+
+def _allow_connections() -> None:
+    """Shells give 1,024 open files, and every connection is one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _prepare(client: httpx.Client) -> None:
@@ -92,55 +104,36 @@ class Measured:
 
 def _curve(kind: str, measured: Measured) -> list[Step]:
     console.print(f"{kind}: 求饱和 · saturation")
-    saturated = _step(kind, measured, SATURATING_USERS, None)
+    saturated = _step(kind, measured, SATURATING, None)
     steps = [saturated]
     for fraction in FRACTIONS:
         console.print(f"{kind}: {fraction:g} × {saturated.accepted:.0f}/s")
         rate = fraction * saturated.accepted
-        steps.append(_step(kind, measured, max(FEWEST_USERS, round(rate)), rate))  # each about once a second
+        steps.append(_step(kind, measured, round(saturated.accepted * CONNECTIONS), rate))
     return steps
 
 
-def _step(kind: str, measured: Measured, users: int, rate: float | None) -> Step:
-    """`rate` requests a second by all users together; None: each asks as soon as it is answered."""
-    variables = {
-        "LOAD_KIND": kind,
-        "LOAD_HOST": measured.host.rstrip("/"),
-        "LOAD_RATE": str(rate / users if rate else 0),
-    }
-    command = [sys.executable, "-m", "locust", "-f", str(Path(__file__).with_name("load_users.py")), "--headless"]
-    command += [
-        "--json",
-        "--skip-log",
-        "-u",
-        str(users),
-        "-r",
-        str(users),
-        "-t",
-        f"{measured.seconds}s",
-        "--exit-code-on-error",
-        "0",
-    ]
-    worked, asked = cpu_seconds_of(measured.process), _cpu_seconds_of_children()
-    done = subprocess.run(command, env={**os.environ, **variables}, check=True, capture_output=True, text=True)  # noqa: S603
-    entries = {entry["name"]: entry for entry in json.loads(done.stdout)}
-    if not entries:
+def _step(kind: str, measured: Measured, connections: int, rate: float | None) -> Step:
+    """`rate` requests a second, over as many connections; None: each connection asks as soon as it is answered."""
+    asked = list(islice(requests(kind, rate), round((rate or FASTEST) * measured.seconds)))
+    worked, called = cpu_seconds_of(measured.process), _cpu_seconds_of_children()
+    answers = ask(measured.host, asked, connections=connections, seconds=measured.seconds)
+    if not answers:
         raise RuntimeError("nothing was answered; give it more --seconds")
-    accepted, refused = entries.get("accepted"), entries.get("refused")
-    began = min(entry["start_time"] for entry in entries.values())
-    passed = max(entry["last_request_timestamp"] for entry in entries.values()) - began
-    answered, failed = _count(accepted), sum(entry["num_failures"] for entry in entries.values())
+    passed = max(answer.arrived for answer in answers)
+    accepted = [answer.seconds for answer in answers if answer.status == OK]
+    refused = [answer.seconds for answer in answers if answer.status == REFUSED]
     return Step(
         kind,
-        offered=rate or (answered + _count(refused)) / passed,
-        accepted=(answered - failed) / passed,
-        refused=_count(refused) / passed,
-        failed=failed / passed,
-        p50_ms=_quantile(accepted, 0.5),
-        p99_ms=_quantile(accepted, 0.99),
-        refused_p99_ms=_quantile(refused, 0.99),
+        offered=rate or len(answers) / passed,
+        accepted=len(accepted) / passed,
+        refused=len(refused) / passed,
+        failed=(len(answers) - len(accepted) - len(refused)) / passed,
+        p50_ms=_quantile_ms(accepted, 0.5),
+        p99_ms=_quantile_ms(accepted, 0.99),
+        refused_p99_ms=_quantile_ms(refused, 0.99),
         service_cores=(cpu_seconds_of(measured.process) - worked) / measured.seconds,
-        callers_cores=(_cpu_seconds_of_children() - asked) / measured.seconds,
+        callers_cores=(_cpu_seconds_of_children() - called) / measured.seconds,
     )
 
 
@@ -150,21 +143,9 @@ def _cpu_seconds_of_children() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _count(entry: dict[str, Any] | None) -> int:
-    return 0 if entry is None else int(entry["num_requests"])
-
-
-def _quantile(entry: dict[str, Any] | None, share: float) -> float:
-    """Of the times that locust counted, which it rounds to two digits; 0 without any."""
-    if entry is None:
-        return 0.0
-    counts = Counter({float(time): int(count) for time, count in entry["response_times"].items()})
-    left = share * sum(counts.values())
-    for time in sorted(counts):
-        left -= counts[time]
-        if left <= 0:
-            return time
-    return 0.0
+def _quantile_ms(seconds: Sequence[float], share: float) -> float:
+    """0 without any."""
+    return float(np.quantile(seconds, share)) * 1000 if seconds else 0.0
 
 
 def _table(kind: str, steps: Sequence[Step]) -> Table:

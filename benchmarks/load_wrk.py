@@ -1,0 +1,54 @@
+"""Asks a service at given times, by wrk: a program in C that takes next to nothing of the cores it shares with it.
+
+Every request is sent when it is due, whatever the service does, and its time counts from then, so a service that keeps
+callers waiting is seen to. Debian has it: ``apt install wrk``.
+"""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+SCRIPT = Path(__file__).with_name("load_wrk.lua")
+TIMEOUT = 60
+"""Seconds that an answer may take."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request: when it is due (seconds from the first; 0: at once), and what it asks, in one line."""
+
+    due: float
+    path: str
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Its status, the seconds from when its request was due until it came, and those from the first request on."""
+
+    status: int
+    seconds: float
+    arrived: float
+
+
+def ask(url: str, requests: Sequence[Asked], *, connections: int, seconds: int) -> list[Answer]:
+    """What was answered within so many seconds."""
+    program = shutil.which("wrk")
+    if program is None:
+        raise RuntimeError("wrk is missing; Debian has it: apt install wrk")
+    with tempfile.TemporaryDirectory() as folder:
+        plan, answers = Path(folder, "plan"), Path(folder, "answers")
+        plan.write_bytes(b"".join(map(_line, requests)))
+        command = [program, "-t1", f"-c{connections}", f"-d{seconds}s", f"--timeout={TIMEOUT}s", f"-s{SCRIPT}", url]
+        given = {**os.environ, "PLAN": str(plan), "ANSWERS": str(answers)}
+        subprocess.run(command, env=given, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+        lines = (line.split() for line in answers.read_text("ascii").splitlines())
+        return [Answer(int(status), int(time) / 1e6, int(arrived) / 1e6) for status, time, arrived in lines]
+
+
+def _line(asked: Asked) -> bytes:
+    return b"%d\t%s\t%s\n" % (asked.due * 1e6, asked.path.encode("ascii"), asked.body)
