@@ -27,7 +27,7 @@ ENV PATH=/opt/nlp/bin:$PATH \
     NLP_HOST=0.0.0.0 \
     NLP_LOG_FORMAT=json \
     NLP_DATABASE_URL=sqlite:////data/nlp.db
-RUN useradd --system --uid 10001 --home-dir /app nlp && install --directory --owner=nlp /app/var /data
+RUN useradd --uid 10001 --no-log-init --no-create-home --home-dir /app nlp && install --directory --owner=nlp /app/var /data
 WORKDIR /app
 COPY --from=service /opt/nlp /opt/nlp
 COPY --from=bundles /app/var/bundles var/bundles
