@@ -11,6 +11,8 @@ from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass, replace
+from functools import partial
+from weakref import ReferenceType, ref
 
 import numpy as np
 
@@ -151,7 +153,7 @@ class Batcher:
         self.check_room(texts)
         pooled = np.empty((len(windows), self.encoder.bundle.dimension), dtype=np.float32)
         request = Request(windows, texts, lane, arrived, latest, pooled, copy_context())
-        request.future.add_done_callback(lambda future: self._drop(request) if future.cancelled() else None)
+        request.future.add_done_callback(partial(self._drop_cancelled, ref(request)))
         known = self._recent.of(windows)
         self._waiting.add(request, known)
         self._observer.queued(self._waiting.windows_by_lane)
@@ -232,7 +234,11 @@ class Batcher:
         with suppress(InvalidStateError):
             request.future.set_result(merge(request.windows, request.pooled, request.texts))
 
-    def _drop(self, request: Request) -> None:
+    def _drop_cancelled(self, of: "ReferenceType[Request]", future: Future[Vectors]) -> None:
+        """Drop the request of a future; one that holds its request is left to the garbage collector, in bursts."""
+        request = of()
+        if request is None or not future.cancelled():
+            return
         with self._condition:
             self._waiting.drop(request)
             self._observer.queued(self._waiting.windows_by_lane)

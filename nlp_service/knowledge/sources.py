@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from nlp_service.knowledge.article import content_hash
@@ -57,8 +58,12 @@ class Source:
 
     def documents(self, session: Session | Connection, numbers: Sequence[int]) -> list[Document]:
         """Those of the records that exist, in no order."""
-        number = self.record.__table__.c.id
-        return [self.document(record) for record in session.execute(self.selected.where(number.in_(numbers)))]
+        return [self.document(record) for record in session.execute(self._numbered, {"numbers": list(numbers)})]
+
+    @cached_property
+    def _numbered(self) -> Select[Any]:
+        """Made once: each statement that is made refers to itself, and waits for the garbage collector."""
+        return self.selected.where(self.record.__table__.c.id.in_(bindparam("numbers", expanding=True)))
 
     def stored_vectors(self, session: Session, documents: Sequence[Document], encoder: str) -> dict[int, Vector]:
         """By number, the vectors that are stored of the documents' present texts."""
