@@ -1,0 +1,88 @@
+"""Windows in one row of tokens: as if each were alone."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nlp_service.inference.bundle import FIXED, WHOLE
+from nlp_service.inference.encoder import Encoder, Vectors, normalise, run_windows
+from nlp_service.inference.engine import Engine
+from nlp_service.inference.openvino_import import import_openvino
+from nlp_service.inference.packed_session import TOKENS, PackedSession
+from nlp_service.inference.packing import packed
+from nlp_service.inference.processor import has_matrix_units, multiplies_bytes
+from nlp_service.inference.release import encoder_folder
+from nlp_service.inference.session import OpenVinoSession, read_graph
+from tests.conftest import BUNDLES
+
+TEXTS = (
+    "又闪退了",
+    "希望导出的时候能选日期😭😭",
+    "APP 更新以後就打不開,ERR_5003 一直轉圈圈",
+    "pls add dark mode, my eyes hurt at night",
+    "登录按钮点了没反应",
+    "系統很穩定,讚!",
+    "希望支持批量导出" * 40,
+)
+
+
+@pytest.fixture(scope="module")
+def encoder(engine: Engine) -> Encoder:
+    return engine.batchers[engine.heads["classify"].bundle.encoder.fingerprint].encoder
+
+
+@pytest.fixture(scope="module")
+def folder(encoder: Encoder) -> Path:
+    return BUNDLES / encoder_folder(encoder.bundle.name, encoder.bundle.fingerprint)
+
+
+@pytest.fixture(scope="module")
+def session(folder: Path) -> PackedSession:
+    opened = PackedSession.open(folder, 1, FIXED)
+    assert opened is not None
+    return opened
+
+
+@pytest.fixture(scope="module")
+def ids(encoder: Encoder) -> list[tuple[int, ...]]:
+    """Of the texts that are short enough."""
+    return [window.ids for window in encoder.windows(TEXTS[:-1], "query")]
+
+
+@pytest.fixture(scope="module")
+def alone(session: PackedSession, ids: list[tuple[int, ...]]) -> Vectors:
+    """The vector of each text that is computed alone."""
+    return normalise(np.concatenate([session.run([one]) for one in ids]))
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2, 3], [3, 2, 1, 0], [5, 0, 4]])
+def test_no_window_sees_its_neighbours(
+    session: PackedSession, ids: list[tuple[int, ...]], alone: Vectors, order: list[int]
+) -> None:
+    found = normalise(session.run([ids[one] for one in order]))
+    assert (found * alone[order]).sum(axis=1).min() > 0.9999
+
+
+def test_a_window_may_fill_a_row(session: PackedSession, ids: list[tuple[int, ...]]) -> None:
+    for tokens in TOKENS:
+        full = (ids[0] * tokens)[:tokens]
+        assert np.isfinite(session.run([full])).all()
+
+
+def test_packed_and_padded_windows_have_equal_vectors(encoder: Encoder, folder: Path, session: PackedSession) -> None:
+    windows = encoder.windows(TEXTS, "query")
+    padded = OpenVinoSession(folder, 1, "int8-static", files=FIXED)
+    both = [normalise(run_windows(padded, windows, encoder.bundle.dimension, way)) for way in (session, None)]
+    assert (both[0] * both[1]).sum(axis=1).min() > 0.9999
+
+
+def test_a_graph_of_another_kind_is_not_packed(folder: Path) -> None:
+    openvino = import_openvino()
+    model, _files = read_graph(openvino, folder, WHOLE)  # with attention as one operation
+    assert packed(openvino, model) is None
+
+
+@pytest.mark.skipif(has_matrix_units() or not multiplies_bytes(), reason="on other processors it is no quicker")
+def test_the_service_packs(encoder: Encoder) -> None:
+    assert encoder._packed is not None
