@@ -7,6 +7,8 @@ that hide from each token those of other windows, and each token's place in its 
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 IDS, PLACES, HIDDEN = "input_ids", "places", "hidden"
 """Inputs: token ids and their places, shape (1, tokens); and what is added to the scores of attention, shape (1, 1,
 tokens, tokens): 0 where a token sees another, else a number so far below that it does not count."""
@@ -32,12 +34,30 @@ def packed(openvino: ModuleType, model: Any) -> Any | None:
         reader.replace_source_output(given.output(0))
     for node in masked:
         node.input(1).replace_source_output(hidden.output(0))
-    return openvino.Model([openvino.opset13.result(states)], [model.input(IDS).get_node(), given, hidden], "packed")
+    inputs = [model.input(IDS).get_node(), given, hidden]
+    if _parameters(states.get_node()) != {node.get_name() for node in inputs}:
+        return None
+    return openvino.Model([openvino.opset13.result(states)], inputs, "packed")
 
 
 def _gives_places(node: Any) -> bool:
     """Whether it cuts off, from all places that there are, those of the tokens of a batch."""
-    return bool(node.get_type_name() == "Slice" and node.input_value(0).get_node().get_type_name() == "Constant")
+    if node.get_type_name() != "Slice" or node.input_value(0).get_node().get_type_name() != "Constant":
+        return False
+    places = node.input_value(0).get_node().get_data().ravel()
+    return np.array_equal(places, np.arange(len(places)))
+
+
+def _parameters(node: Any) -> set[str]:
+    """The names of those that a node depends on."""
+    found: dict[str, Any] = {}
+    left = [node]
+    while left:
+        one = left.pop()
+        if one.get_name() not in found:
+            found[one.get_name()] = one
+            left += [one.input_value(place).get_node() for place in range(one.get_input_size())]
+    return {name for name, one in found.items() if one.get_type_name() == "Parameter"}
 
 
 def _adds_padding(node: Any) -> bool:

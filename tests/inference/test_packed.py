@@ -1,6 +1,8 @@
 """Windows in one row of tokens: as if each were alone."""
 
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -81,6 +83,20 @@ def test_a_graph_of_another_kind_is_not_packed(folder: Path) -> None:
     openvino = import_openvino()
     model, _files = read_graph(openvino, folder, WHOLE)  # with attention as one operation
     assert packed(openvino, model) is None
+
+
+def test_a_graph_that_reads_the_mask_elsewhere_is_not_packed(folder: Path) -> None:
+    openvino = import_openvino()
+    model, _files = read_graph(openvino, folder, FIXED)
+    norm = next(node for node in model.get_ordered_ops() if node.get_type_name() == "MVN")
+    mask = openvino.opset13.convert(openvino.opset13.unsqueeze(model.input("attention_mask"), _last(openvino)), "f32")
+    reader = next(iter(norm.output(0).get_target_inputs()))
+    reader.replace_source_output(openvino.opset13.multiply(norm, mask).output(0))
+    assert packed(openvino, model) is None
+
+
+def _last(openvino: ModuleType) -> Any:
+    return openvino.op.Constant(np.array([-1], np.int64))
 
 
 @pytest.mark.skipif(has_matrix_units() or not multiplies_bytes(), reason="on other processors it is no quicker")
