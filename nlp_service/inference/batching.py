@@ -180,6 +180,7 @@ class Batcher:
                 now = time.perf_counter()
                 taken = self._take(now)
             self._compute(taken, now, finished or now)
+            del taken  # or what was answered last would be kept for as long as nothing is asked
             finished = time.perf_counter()
 
     def _take(self, now: float) -> Taken:

@@ -1,7 +1,9 @@
 """The batcher: many callers, one encoder, and nobody waits in vain."""
 
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 
@@ -268,3 +270,20 @@ class TestClosing:
         batcher.close()
         with pytest.raises(Overloaded, match="stopping"):
             batcher.submit(["太晚了"])
+
+
+def test_what_was_answered_is_freed_without_the_garbage_collector(batcher: Batcher, gate: Gate) -> None:
+    gate.go.set()
+    gc.collect()
+    gc.disable()
+    try:
+        pending = batcher.submit(["答完就忘"])
+        pending.vectors.result()
+        answered = weakref.ref(pending.vectors)
+        del pending
+        give_up = time.monotonic() + 10
+        while answered() is not None and time.monotonic() < give_up:
+            time.sleep(0.01)  # its thread has not let go of it yet
+        assert answered() is None
+    finally:
+        gc.enable()
