@@ -88,7 +88,7 @@ def profile(bundle: Path, texts: Sequence[str], threads: int) -> Profile:
     """Of encoding some texts together, in padded batches."""
     encoder = Encoder.load(bundle, threads=threads)
     windows = encoder.windows(texts, "query")
-    rows = [batch.rows for batch in batches([len(window.ids) for window in windows])]
+    rows = batches([len(window.ids) for window in windows])
     padded = [pad([windows[row].ids for row in some]) for some in rows]
     seconds = {
         "tokenise": _quickest(lambda: encoder.windows(texts, "query")),

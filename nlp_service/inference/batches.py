@@ -1,7 +1,6 @@
 """Cuts windows into batches: packed into one row of tokens, or padded to equal length."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from itertools import count
 from math import inf
 
@@ -26,40 +25,44 @@ ROWS_ALIKE = not has_matrix_units()
 """Whether batches are filled up with rows of nothing, so that few numbers of tokens occur (`padded_rows`)."""
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Windows that are computed together, by their places; packed into one row of tokens, or padded to equal length."""
+def batches(lengths: Sequence[int]) -> list[list[int]]:
+    """Group rows of similar length into batches of at most `BATCH_TOKENS` padded tokens, the shortest first.
 
-    rows: list[int]
-    packed: bool
+    They have the fewest padded tokens, rows of nothing included, where each batch counts `BATCH_COST` more.
+    """
+    return _cut(lengths, lambda rows, longest, _: padded_cost(rows, longest))
 
 
-def batches(lengths: Sequence[int], *, packing: bool = False) -> list[Batch]:
-    """Cut windows, in order of their lengths, into those that are computed together, the shortest first.
+def packed_batches(lengths: Sequence[int]) -> list[list[int]]:
+    """Group windows so that the tokens of each group fit into a row of a `PackedSession`, the shortest first."""
+    return _cut(lengths, lambda _, __, tokens: packed_cost(tokens))
 
-    Of all ways to cut them it takes the one with the fewest tokens, padding and rows of nothing included, where each
-    batch counts some more: `BATCH_COST`, or what `packed_cost` says.
+
+def _cut(lengths: Sequence[int], cost_of: Callable[[int, int, int], float]) -> list[list[int]]:
+    """Of all ways to cut the rows in order of length the one that costs least.
+
+    `cost_of` is given how many rows a batch has, the tokens of the longest, and those of all; it is infinite when they
+    are too many.
     """
     rows = sorted(range(len(lengths)), key=lengths.__getitem__)
     costs: list[float] = [0]  # of the first so many rows
-    starts, are_packed = [0], [False]  # of the last batch of them
+    starts = [0]  # where the last batch of them starts
     for end, row in enumerate(rows, 1):
-        options: list[tuple[float, int, bool]] = []
+        options: list[tuple[float, int]] = []
         tokens = 0
-        for begin in range(end - 1, -1, -1):
-            tokens += lengths[rows[begin]]
-            padded, packed = padded_cost(end - begin, lengths[row]), packed_cost(tokens) if packing else inf
-            if min(padded, packed) == inf:
+        for start in range(end - 1, -1, -1):
+            tokens += lengths[rows[start]]
+            cost = cost_of(end - start, lengths[row], tokens)
+            if cost == inf:
                 break
-            options.append((costs[begin] + min(padded, packed), begin, packed < padded))
-        cost, start, is_packed = min(options)
+            options.append((costs[start] + cost, start))
+        cost, start = min(options)
         costs.append(cost)
         starts.append(start)
-        are_packed.append(is_packed)
-    result: list[Batch] = []
+    result: list[list[int]] = []
     end = len(rows)
     while end:
-        result.append(Batch(rows[starts[end] : end], are_packed[end]))
+        result.append(rows[starts[end] : end])
         end = starts[end]
     return result[::-1]
 

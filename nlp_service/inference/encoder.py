@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from nlp_service.errors import BundleError
-from nlp_service.inference.batches import batches, pad
+from nlp_service.inference.batches import batches, packed_batches, pad
 from nlp_service.inference.bundle import FIXED, QUERY, WHOLE, EncoderBundle, GraphFiles, read_bundle
-from nlp_service.inference.packed_session import PackedSession
+from nlp_service.inference.packed_session import SHORT, PackedSession
 from nlp_service.inference.pairs import PairWindower
 from nlp_service.inference.processor import has_matrix_units, multiplies_bytes
 from nlp_service.inference.session import Arithmetic, OpenVinoSession, Session
@@ -35,7 +35,7 @@ class Encoder:
         session: Session,
         packed: PackedSession | None = None,
     ) -> None:
-        """`packed` computes what it can in less time than `session`."""
+        """`packed` is for short windows, where it takes less time than `session`."""
         self.bundle = bundle
         self.passes = 0
         self._windower = windower
@@ -65,7 +65,15 @@ class Encoder:
     def run(self, windows: Sequence[Window]) -> Vectors:
         """Mean token states of each window, shape (windows, dimension)."""
         self.passes += len(windows)
-        return run_windows(self._session, windows, self.bundle.dimension, self._packed)
+        if self._packed is None:
+            return run_windows(self._session, windows, self.bundle.dimension)
+        pooled = np.empty((len(windows), self.bundle.dimension), dtype=np.float32)
+        lengths = np.array([len(window.ids) for window in windows])
+        short, long = np.flatnonzero(lengths <= SHORT), np.flatnonzero(lengths > SHORT)
+        for rows in packed_batches(lengths[short].tolist()):
+            pooled[short[rows]] = self._packed.run([windows[row].ids for row in short[rows].tolist()])
+        pooled[long] = run_windows(self._session, [windows[row] for row in long.tolist()], self.bundle.dimension)
+        return pooled
 
     def encode(self, texts: Sequence[str], side: Side = "query") -> Vectors:
         """Mean token states of each text, shape (texts, dimension), not normalised."""
@@ -98,15 +106,11 @@ def quickest(bundle: EncoderBundle, files: GraphFiles = WHOLE) -> tuple[GraphFil
     return files, "int8-dynamic"
 
 
-def run_windows(
-    session: Session, windows: Sequence[Window], dimension: int, packed: PackedSession | None = None
-) -> Vectors:
+def run_windows(session: Session, windows: Sequence[Window], dimension: int) -> Vectors:
     """Mean token states of each window, shape (windows, dimension); in batches of similar length."""
     pooled = np.empty((len(windows), dimension), dtype=np.float32)
-    for batch in batches([len(window.ids) for window in windows], packing=packed is not None):
-        some = [windows[row].ids for row in batch.rows]
-        vectors = packed.run(some) if packed is not None and batch.packed else session.run(*pad(some))[: len(some)]
-        pooled[batch.rows] = vectors
+    for rows in batches([len(window.ids) for window in windows]):
+        pooled[rows] = session.run(*pad([windows[row].ids for row in rows]))[: len(rows)]
     return pooled
 
 

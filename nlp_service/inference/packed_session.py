@@ -21,6 +21,9 @@ from nlp_service.inference.session import compiled, read_graph
 
 TOKENS = (16, 32, 128)
 """Numbers of tokens that there is a graph for, 36 MB each. Attention within a longer row costs more than is saved."""
+SHORT = 32
+"""Windows of up to so many tokens are packed, always: packed and padded vectors differ in the third digit, so by this a
+text has the same vector whatever is beside it. A longer one alone would waste more of a row than its own shape costs."""
 COST = 3
 """Tokens that are computed in the time that a row takes beside its own."""
 OUT_OF_SIGHT = np.float32(-1e4)

@@ -5,10 +5,18 @@ import random
 import pytest
 
 from nlp_service.inference import batches as module
-from nlp_service.inference.batches import BATCH_COST, BATCH_TOKENS, batches, pad, padded_length, padded_rows
+from nlp_service.inference.batches import (
+    BATCH_COST,
+    BATCH_TOKENS,
+    batches,
+    packed_batches,
+    pad,
+    padded_length,
+    padded_rows,
+)
 from nlp_service.inference.encoder import Vectors, normalise, run_windows
 from nlp_service.inference.engine import Engine
-from nlp_service.inference.packed_session import COST, TOKENS
+from nlp_service.inference.packed_session import SHORT, TOKENS
 
 LENGTHS = random.Random(5).choices(range(3, 257), k=200)
 
@@ -17,26 +25,20 @@ def cost(groups: list[list[int]], lengths: list[int]) -> int:
     return sum(BATCH_COST + pad([[7] * lengths[row] for row in rows])[0].size for rows in groups)
 
 
-def padded(lengths: list[int]) -> list[list[int]]:
-    made = batches(lengths)
-    assert not any(batch.packed for batch in made)
-    return [batch.rows for batch in made]
-
-
 def test_every_row_is_in_one_batch() -> None:
-    assert sorted(row for rows in padded(LENGTHS) for row in rows) == list(range(len(LENGTHS)))
+    assert sorted(row for rows in batches(LENGTHS) for row in rows) == list(range(len(LENGTHS)))
 
 
 def test_no_batch_has_more_than_its_tokens() -> None:
-    assert max(pad([[7] * LENGTHS[row] for row in rows])[0].size for rows in padded(LENGTHS)) <= BATCH_TOKENS
+    assert max(pad([[7] * LENGTHS[row] for row in rows])[0].size for rows in batches(LENGTHS)) <= BATCH_TOKENS
 
 
 def test_a_row_longer_than_a_batch_is_alone() -> None:
-    assert padded([BATCH_TOKENS + 1, 4]) == [[1], [0]]
+    assert batches([BATCH_TOKENS + 1, 4]) == [[1], [0]]
 
 
 def test_the_shortest_come_first() -> None:
-    longest = [max(LENGTHS[row] for row in rows) for rows in padded(LENGTHS)]
+    longest = [max(LENGTHS[row] for row in rows) for rows in batches(LENGTHS)]
     assert longest == sorted(longest)
 
 
@@ -53,12 +55,12 @@ def test_the_shortest_come_first() -> None:
 def test_short_rows_go_with_longer_ones_where_padding_costs_less_than_a_batch(
     lengths: list[int], expected: list[list[int]]
 ) -> None:
-    assert padded(lengths) == expected
+    assert batches(lengths) == expected
 
 
 def test_it_costs_less_than_a_batch_for_each_padded_length() -> None:
     few = [13, 21, 30, 41, 60, 75]
-    assert cost(padded(few), few) < cost([[row] for row in range(len(few))], few)
+    assert cost(batches(few), few) < cost([[row] for row in range(len(few))], few)
 
 
 def test_nothing_makes_no_batch() -> None:
@@ -91,7 +93,7 @@ def test_rows_of_nothing_change_no_vector(monkeypatch: pytest.MonkeyPatch, engin
 
     def vectors(filled_up: bool) -> Vectors:
         monkeypatch.setattr(module, "ROWS_ALIKE", filled_up)
-        shapes[filled_up] = [len(pad([windows[row].ids for row in rows])[0]) for rows in padded(lengths)]
+        shapes[filled_up] = [len(pad([windows[row].ids for row in rows])[0]) for rows in batches(lengths)]
         return normalise(run_windows(own._session, windows, own.bundle.dimension))
 
     cosines = (vectors(True) * vectors(False)).sum(axis=1)
@@ -101,51 +103,29 @@ def test_rows_of_nothing_change_no_vector(monkeypatch: pytest.MonkeyPatch, engin
 
 def test_batches_are_cut_so_that_few_rows_of_nothing_are_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "ROWS_ALIKE", True)
-    computed = sum(pad([[7] * LENGTHS[row] for row in rows])[0].size for rows in padded(LENGTHS))
+    computed = sum(pad([[7] * LENGTHS[row] for row in rows])[0].size for rows in batches(LENGTHS))
     needed = sum(padded_length(length) for length in LENGTHS)
     assert computed < 1.1 * needed
 
 
 def test_packed_windows_have_room_in_a_row() -> None:
-    made = batches(LENGTHS, packing=True)
-    assert sorted(row for batch in made for row in batch.rows) == list(range(len(LENGTHS)))
-    totals = [sum(LENGTHS[row] for row in batch.rows) for batch in made if batch.packed]
-    assert totals
-    assert max(totals) <= TOKENS[-1]
+    short = [length for length in LENGTHS if length <= SHORT]
+    made = packed_batches(short)
+    assert sorted(window for row in made for window in row) == list(range(len(short)))
+    assert max(sum(short[window] for window in row) for row in made) <= TOKENS[-1]
 
 
 @pytest.mark.parametrize(
-    ("lengths", "packed"),
+    ("lengths", "expected"),
     [
-        ([12], [True]),
-        ([30], [True]),
-        ([40], [False]),
-        ([200], [False]),
-        ([21, 24, 25, 26, 31], [True]),
-        ([40] * 8, [False]),
-        ([12, 300], [True, False]),
+        ([12], [[0]]),
+        ([9, 7], [[1, 0]]),
+        ([30, 30], [[0], [1]]),
+        ([20, 24, 25, 26, 31], [[0, 1, 2, 3, 4]]),
+        ([12] * 11, [[0], list(range(1, 11))]),
+        ([], []),
     ],
-    ids=[
-        "short",
-        "fills a row",
-        "wastes most of a row",
-        "too long",
-        "of many lengths",
-        "of one length",
-        "each its own",
-    ],
+    ids=["one", "two in a short row", "each in one of its own", "five in a long row", "one too many", "none"],
 )
-def test_what_takes_less_time_is_chosen(lengths: list[int], packed: list[bool]) -> None:
-    assert [batch.packed for batch in batches(lengths, packing=True)] == packed
-
-
-def test_packing_costs_no_more_than_padding() -> None:
-    for seed in range(20):
-        lengths = random.Random(seed).choices(range(5, 90), k=12)
-        both = sum(
-            next(row for row in TOKENS if row >= sum(lengths[row] for row in batch.rows)) + COST
-            if batch.packed
-            else cost([batch.rows], lengths)
-            for batch in batches(lengths, packing=True)
-        )
-        assert both <= cost(padded(lengths), lengths)
+def test_rows_are_as_short_as_they_may(lengths: list[int], expected: list[list[int]]) -> None:
+    assert packed_batches(lengths) == expected
