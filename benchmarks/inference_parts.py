@@ -10,9 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nlp_service.inference.batches import batches, pad
 from nlp_service.inference.bundle import WHOLE, EncoderBundle
-from nlp_service.inference.encoder import Encoder, quickest
+from nlp_service.inference.encoder import Encoder, batches, pad, quickest
 from nlp_service.inference.openvino_import import import_openvino
 from nlp_service.inference.session import OpenVinoSession
 from nlp_service.inference.unpacking import unpack_weights
@@ -85,7 +84,7 @@ def matrix_peak(threads: int) -> MatrixPeak:
 
 
 def profile(bundle: Path, texts: Sequence[str], threads: int) -> Profile:
-    """Of encoding some texts together, in padded batches."""
+    """Of encoding some texts together."""
     encoder = Encoder.load(bundle, threads=threads)
     windows = encoder.windows(texts, "query")
     rows = batches([len(window.ids) for window in windows])

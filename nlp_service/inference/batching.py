@@ -17,8 +17,7 @@ from weakref import ReferenceType, ref
 import numpy as np
 
 from nlp_service.errors import Overloaded
-from nlp_service.inference.batches import padded_length
-from nlp_service.inference.encoder import Encoder, Side, Vectors, merge
+from nlp_service.inference.encoder import Encoder, Side, Vectors, merge, padded_length
 from nlp_service.inference.observer import Observer, SilentObserver
 from nlp_service.inference.recent import RecentVectors
 from nlp_service.inference.waiting import Job, Lane, Request, Taken, Waiting

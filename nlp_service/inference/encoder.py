@@ -1,6 +1,7 @@
 """An encoder: from texts to pooled vectors, or as a cross-encoder from pairs to scores."""
 
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 from typing import Literal
 
@@ -9,15 +10,27 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from nlp_service.errors import BundleError
-from nlp_service.inference.batches import batches, packed_batches, pad
 from nlp_service.inference.bundle import FIXED, QUERY, WHOLE, EncoderBundle, GraphFiles, read_bundle
-from nlp_service.inference.packed_session import SHORT, PackedSession
 from nlp_service.inference.pairs import PairWindower
 from nlp_service.inference.processor import has_matrix_units, multiplies_bytes
 from nlp_service.inference.session import Arithmetic, OpenVinoSession, Session
 from nlp_service.inference.windows import Window, Windower
 
 TEST_VECTORS_MIN_COSINE = 0.985
+PAD = 1
+BATCH_TOKENS = 512
+"""Larger batches are no faster on CPUs, and keep those that wait longer (docs/decisions/0020)."""
+BATCH_COST = 24
+"""Padded tokens that are computed in the time that a batch takes beside its tokens (8 to 26 were measured)."""
+LENGTHS = (
+    (16, 24, 32, 48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512)
+    if has_matrix_units()
+    else (*range(8, 64, 8), *range(64, 257, 16), 320, 384, 448, 512)
+)
+"""Padded lengths: the runtime prepares kernels for each shape, and matrix units take 16 rows at a time."""
+ROWS_ALIKE = not has_matrix_units()
+"""Whether batches are filled up with rows of nothing, so that few numbers of tokens occur (`padded_rows`)."""
+
 Side = Literal["query", "passage"]
 Vectors = NDArray[np.float32]
 
@@ -28,19 +41,11 @@ class Encoder:
     `passes` counts the windows that went through the graph since loading.
     """
 
-    def __init__(
-        self,
-        bundle: EncoderBundle,
-        windower: Windower | PairWindower,
-        session: Session,
-        packed: PackedSession | None = None,
-    ) -> None:
-        """`packed` is for short windows, where it takes less time than `session`."""
+    def __init__(self, bundle: EncoderBundle, windower: Windower | PairWindower, session: Session) -> None:
         self.bundle = bundle
         self.passes = 0
         self._windower = windower
         self._session = session
-        self._packed = packed
 
     @classmethod
     def load(cls, folder: Path, *, threads: int, files: GraphFiles = WHOLE) -> "Encoder":
@@ -51,9 +56,8 @@ class Encoder:
         bundle = read_bundle(folder, EncoderBundle)
         graph, arithmetic = quickest(bundle, files)
         session = OpenVinoSession(folder, threads, arithmetic, files=graph)
-        packed = PackedSession.open(folder, threads, graph) if arithmetic == "int8-static" else None
         windower_of = PairWindower if bundle.pooling == "score" else Windower
-        encoder = cls(bundle, windower_of(folder / bundle.tokenizer_file, bundle.window_tokens), session, packed)
+        encoder = cls(bundle, windower_of(folder / bundle.tokenizer_file, bundle.window_tokens), session)
         encoder._check_test_vectors(folder / files.test_vectors)
         return encoder
 
@@ -65,15 +69,7 @@ class Encoder:
     def run(self, windows: Sequence[Window]) -> Vectors:
         """Mean token states of each window, shape (windows, dimension)."""
         self.passes += len(windows)
-        if self._packed is None:
-            return run_windows(self._session, windows, self.bundle.dimension)
-        pooled = np.empty((len(windows), self.bundle.dimension), dtype=np.float32)
-        lengths = np.array([len(window.ids) for window in windows])
-        short, long = np.flatnonzero(lengths <= SHORT), np.flatnonzero(lengths > SHORT)
-        for rows in packed_batches(lengths[short].tolist()):
-            pooled[short[rows]] = self._packed.run([windows[row].ids for row in short[rows].tolist()])
-        pooled[long] = run_windows(self._session, [windows[row] for row in long.tolist()], self.bundle.dimension)
-        return pooled
+        return run_windows(self._session, windows, self.bundle.dimension)
 
     def encode(self, texts: Sequence[str], side: Side = "query") -> Vectors:
         """Mean token states of each text, shape (texts, dimension), not normalised."""
@@ -137,3 +133,58 @@ def centred(vectors: Vectors) -> Vectors:
     """Each row less its mean, so that the cosine of two rows is their correlation."""
     deviations: Vectors = vectors - vectors.mean(axis=1, keepdims=True)
     return deviations
+
+
+def batches(lengths: Sequence[int]) -> list[list[int]]:
+    """Group rows of similar length into batches of at most `BATCH_TOKENS` padded tokens, the shortest first.
+
+    Of all ways to cut the rows in order of length it takes the one with the fewest padded tokens, rows of nothing
+    included, where each batch counts `BATCH_COST` more.
+    """
+    rows = sorted(range(len(lengths)), key=lengths.__getitem__)
+    costs, starts = [0], [0]  # of the first so many rows: what they cost, and where the last batch of them starts
+    for end, row in enumerate(rows, 1):
+        width = padded_length(lengths[row])
+        options = []
+        for start in range(max(0, end - max(1, BATCH_TOKENS // width)), end):
+            tokens = padded_rows(end - start, width) * width
+            if tokens <= BATCH_TOKENS or start == end - 1:
+                options.append((costs[start] + BATCH_COST + tokens, start))
+        cost, start = min(options)
+        costs.append(cost)
+        starts.append(start)
+    result: list[list[int]] = []
+    end = len(rows)
+    while end:
+        result.append(rows[starts[end] : end])
+        end = starts[end]
+    return result[::-1]
+
+
+def padded_length(length: int) -> int:
+    """The smallest of `LENGTHS` that holds `length` tokens, or `length` itself beyond them."""
+    return next((bound for bound in LENGTHS if bound >= length), length)
+
+
+def padded_rows(rows: int, width: int) -> int:
+    """The smallest number of rows, at least so many, whose tokens are on the grid; one row stays alone.
+
+    The grid are multiples of 16 tokens, above 256 of 32. The runtime keeps kernels for each number of tokens that it
+    has seen, some megabytes (docs/decisions/0001).
+    """
+    if rows == 1 or not ROWS_ALIKE:
+        return rows
+    return next(more for more in count(rows) if more * width % (16 if more * width <= 256 else 32) == 0)
+
+
+def pad(rows: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Token ids and attention mask, shape (padded rows, padded length); rows of nothing see their first token."""
+    width = padded_length(max(map(len, rows)))
+    height = padded_rows(len(rows), width)
+    ids = np.full((height, width), PAD, dtype=np.int64)
+    mask = np.zeros((height, width), dtype=np.int64)
+    mask[len(rows) :, 0] = 1
+    for index, row in enumerate(rows):
+        ids[index, : len(row)] = row
+        mask[index, : len(row)] = 1
+    return ids, mask

@@ -21,30 +21,6 @@ KERNELS_KEPT = 400
 """Of a graph with fixed ranges, which needs kernels of its own for each matrix and number of tokens: 0.1 MB each."""
 
 
-Options = dict[str, str | int | bool]
-
-
-def read_graph(openvino: ModuleType, folder: Path, files: GraphFiles) -> tuple[Any, list[Mapped]]:
-    """An `openvino.Model`, and the files that it reads its weights from; raises OSError when one cannot be read."""
-    weights = Mapped(folder / files.weights)
-    tensor = openvino.Tensor(weights.bytes, shared_memory=True)
-    model = openvino.Core().read_model((folder / files.graph).read_bytes(), tensor)
-    return model, [weights, *share_tables(openvino, model, weights)]
-
-
-def compiled(openvino: ModuleType, model: Any, threads: int, options: Options) -> Any:
-    """An `openvino.InferRequest`; `threads` 0 means all cores."""
-    given: Options = {
-        "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_NUM_THREADS": threads,
-        # Pinned, all encoders of all processes would compute on the first cores, beside idle ones.
-        "ENABLE_CPU_PINNING": False,
-        # bf16 between 8-bit matrices costs more accuracy (cosine 0.991) than the quantisation itself (0.9993).
-        "INFERENCE_PRECISION_HINT": "f32",
-    }
-    return openvino.Core().compile_model(model, "CPU", given | options).create_infer_request()
-
-
 class Session(Protocol):
     """A compiled encoder."""
 
@@ -73,15 +49,26 @@ class OpenVinoSession:
         Raises OSError when a file cannot be read.
         """
         openvino = import_openvino()
-        model, self._mapped = read_graph(openvino, folder, files)
-        options: Options = {"PERF_COUNT": counting}
+        core = openvino.Core()
+        weights = Mapped(folder / files.weights)
+        model = core.read_model((folder / files.graph).read_bytes(), openvino.Tensor(weights.bytes, shared_memory=True))
+        self._mapped = [weights, *share_tables(openvino, model, weights)]
+        options: dict[str, str | int | bool] = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": threads,
+            # Pinned, all encoders of all processes would compute on the first cores, beside idle ones.
+            "ENABLE_CPU_PINNING": False,
+            "PERF_COUNT": counting,
+            # bf16 between 8-bit matrices costs more accuracy (cosine 0.991) than the quantisation itself (0.9993).
+            "INFERENCE_PRECISION_HINT": "f32",
+        }
         if arithmetic == "int8-static":
             options["CPU_RUNTIME_CACHE_CAPACITY"] = KERNELS_KEPT
         else:
             spell_out_attention(openvino, model)
             in_bf16 = arithmetic == "bf16"
             options |= self._in_bf16(openvino, model) if in_bf16 else {"DYNAMIC_QUANTIZATION_GROUP_SIZE": 128}
-        self._request = compiled(openvino, model, threads, options)
+        self._request = core.compile_model(model, "CPU", options).create_infer_request()
         self._batches = 0
         self._pack()
 

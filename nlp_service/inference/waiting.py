@@ -15,8 +15,7 @@ from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Literal
 
-from nlp_service.inference.batches import BATCH_TOKENS, padded_length
-from nlp_service.inference.encoder import Vectors
+from nlp_service.inference.encoder import BATCH_TOKENS, Vectors, padded_length
 from nlp_service.inference.windows import Window
 
 Lane = Literal["interactive", "batch"]

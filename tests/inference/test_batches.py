@@ -4,25 +4,30 @@ import random
 
 import pytest
 
-from nlp_service.inference import batches as module
-from nlp_service.inference.batches import (
+from nlp_service.inference import encoder
+from nlp_service.inference.encoder import (
     BATCH_COST,
     BATCH_TOKENS,
+    Vectors,
     batches,
-    packed_batches,
+    normalise,
     pad,
     padded_length,
     padded_rows,
+    run_windows,
 )
-from nlp_service.inference.encoder import Vectors, normalise, run_windows
 from nlp_service.inference.engine import Engine
-from nlp_service.inference.packed_session import SHORT, TOKENS
+from nlp_service.inference.windows import Window
 
 LENGTHS = random.Random(5).choices(range(3, 257), k=200)
 
 
 def cost(groups: list[list[int]], lengths: list[int]) -> int:
     return sum(BATCH_COST + pad([[7] * lengths[row] for row in rows])[0].size for rows in groups)
+
+
+def batches_of(windows: list[Window]) -> list[list[int]]:
+    return batches([len(window.ids) for window in windows])
 
 
 def test_every_row_is_in_one_batch() -> None:
@@ -69,7 +74,7 @@ def test_nothing_makes_no_batch() -> None:
 
 @pytest.mark.parametrize("rows", [1, 2, 7, 21])
 def test_few_numbers_of_tokens_occur(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
-    monkeypatch.setattr(module, "ROWS_ALIKE", True)
+    monkeypatch.setattr(encoder, "ROWS_ALIKE", True)
     for width in (8, 24, 40, 112):
         more = padded_rows(rows, width)
         assert more >= rows
@@ -88,12 +93,11 @@ def test_rows_of_nothing_change_no_vector(monkeypatch: pytest.MonkeyPatch, engin
     texts = [f"{long} {number}" for number in range(5)]
     own = next(iter(engine.batchers.values())).encoder
     windows = own.windows(texts, "query")
-    lengths = [len(window.ids) for window in windows]
     shapes: dict[bool, list[int]] = {}
 
     def vectors(filled_up: bool) -> Vectors:
-        monkeypatch.setattr(module, "ROWS_ALIKE", filled_up)
-        shapes[filled_up] = [len(pad([windows[row].ids for row in rows])[0]) for rows in batches(lengths)]
+        monkeypatch.setattr(encoder, "ROWS_ALIKE", filled_up)
+        shapes[filled_up] = [len(pad([windows[row].ids for row in rows])[0]) for rows in batches_of(windows)]
         return normalise(run_windows(own._session, windows, own.bundle.dimension))
 
     cosines = (vectors(True) * vectors(False)).sum(axis=1)
@@ -102,30 +106,7 @@ def test_rows_of_nothing_change_no_vector(monkeypatch: pytest.MonkeyPatch, engin
 
 
 def test_batches_are_cut_so_that_few_rows_of_nothing_are_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "ROWS_ALIKE", True)
+    monkeypatch.setattr(encoder, "ROWS_ALIKE", True)
     computed = sum(pad([[7] * LENGTHS[row] for row in rows])[0].size for rows in batches(LENGTHS))
     needed = sum(padded_length(length) for length in LENGTHS)
     assert computed < 1.1 * needed
-
-
-def test_packed_windows_have_room_in_a_row() -> None:
-    short = [length for length in LENGTHS if length <= SHORT]
-    made = packed_batches(short)
-    assert sorted(window for row in made for window in row) == list(range(len(short)))
-    assert max(sum(short[window] for window in row) for row in made) <= TOKENS[-1]
-
-
-@pytest.mark.parametrize(
-    ("lengths", "expected"),
-    [
-        ([12], [[0]]),
-        ([9, 7], [[1, 0]]),
-        ([30, 30], [[0], [1]]),
-        ([20, 24, 25, 26, 31], [[0, 1, 2, 3, 4]]),
-        ([12] * 11, [[0], list(range(1, 11))]),
-        ([], []),
-    ],
-    ids=["one", "two in a short row", "each in one of its own", "five in a long row", "one too many", "none"],
-)
-def test_rows_are_as_short_as_they_may(lengths: list[int], expected: list[list[int]]) -> None:
-    assert packed_batches(lengths) == expected
