@@ -23,9 +23,10 @@ from rich.table import Table
 from benchmarks.load_plot import plot
 from benchmarks.load_requests import KINDS, requests
 from benchmarks.load_texts import read_articles, read_tickets
-from benchmarks.load_wrk import ask
+from benchmarks.load_wrk import ask, find_wrk
 from benchmarks.service import cpu_seconds_of, memory_of, running_service
 from nlp_service.cli.console import console, output
+from nlp_service.open_files import allow_connections
 from nlp_service.settings import Settings
 
 FRACTIONS = (0.1, 0.3, 0.5, 0.7, 0.9, 1.0, 1.5, 2.0, 3.0)
@@ -65,7 +66,8 @@ def main(
     chosen = kind or list(KINDS)
     if unknown := set(chosen) - set(KINDS):
         raise typer.BadParameter(f"{sorted(unknown)}: one of {list(KINDS)}")
-    _allow_connections()
+    find_wrk()  # before the service is started for nothing
+    allow_connections()
     steps: list[Step] = []
     with running_service(Settings()) as (client, process):
         _prepare(client)
@@ -79,12 +81,6 @@ def main(
         result.write_text(json.dumps({"steps": [asdict(step) for step in steps], "memory_mb": memory}, indent=1) + "\n")
     if picture is not None:
         plot({name: [step for step in steps if step.kind == name] for name in chosen}, picture)
-
-
-def _allow_connections() -> None:
-    """Shells give 1,024 open files, and every connection is one."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _prepare(client: httpx.Client) -> None:
@@ -117,7 +113,7 @@ def _step(kind: str, measured: Measured, connections: int, rate: float | None) -
     """`rate` requests a second, over as many connections; None: each connection asks as soon as it is answered."""
     asked = list(islice(requests(kind, rate), round((rate or FASTEST) * measured.seconds)))
     worked, called = cpu_seconds_of(measured.process), _cpu_seconds_of_children()
-    answers = ask(measured.host, asked, connections=connections, seconds=measured.seconds)
+    answers, broken = ask(measured.host, asked, connections=connections, seconds=measured.seconds)
     if not answers:
         raise RuntimeError("nothing was answered; give it more --seconds")
     passed = max(answer.arrived for answer in answers)
@@ -128,7 +124,7 @@ def _step(kind: str, measured: Measured, connections: int, rate: float | None) -
         offered=rate or len(answers) / passed,
         accepted=len(accepted) / passed,
         refused=len(refused) / passed,
-        failed=(len(answers) - len(accepted) - len(refused)) / passed,
+        failed=(len(answers) - len(accepted) - len(refused) + broken) / passed,
         p50_ms=_quantile_ms(accepted, 0.5),
         p99_ms=_quantile_ms(accepted, 0.99),
         refused_p99_ms=_quantile_ms(refused, 0.99),

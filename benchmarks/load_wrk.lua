@@ -2,7 +2,8 @@
 --
 -- PLAN has a line for each request: when it is due (microseconds from the first), its path and its body. A connection
 -- takes the next request that is due, so requests are sent on time as long as there is a connection left. ANSWERS gets a
--- line for each answer: status, microseconds since its request was due, and microseconds since the first one was.
+-- line for each answer: status, microseconds since its request was due, and microseconds since the first one was. BROKEN
+-- gets how many requests were not answered because a connection failed.
 
 local ffi = require("ffi")
 ffi.cdef [[
@@ -51,4 +52,11 @@ function response(status, headers)
   local number = tonumber(headers["X-Request-ID"] or headers["x-request-id"])
   local arrived = since_start()
   answers:write(status, " ", math.floor(arrived - due[number]), " ", math.floor(arrived), "\n")
+end
+
+function done(summary)
+  local errors = summary.errors
+  local broken = io.open(os.getenv("BROKEN"), "w")
+  broken:write(errors.connect + errors.read + errors.write + errors.timeout)
+  broken:close()
 end

@@ -35,19 +35,25 @@ class Answer:
     arrived: float
 
 
-def ask(url: str, requests: Sequence[Asked], *, connections: int, seconds: int) -> list[Answer]:
-    """What was answered within so many seconds."""
+def find_wrk() -> str:
+    """Its path; raises RuntimeError where it is not installed."""
     program = shutil.which("wrk")
     if program is None:
         raise RuntimeError("wrk is missing; Debian has it: apt install wrk")
+    return program
+
+
+def ask(url: str, requests: Sequence[Asked], *, connections: int, seconds: int) -> tuple[list[Answer], int]:
+    """What was answered within so many seconds, and how often a connection failed."""
     with tempfile.TemporaryDirectory() as folder:
-        plan, answers = Path(folder, "plan"), Path(folder, "answers")
+        plan, answers, broken = (Path(folder, name) for name in ("plan", "answers", "broken"))
         plan.write_bytes(b"".join(map(_line, requests)))
-        command = [program, "-t1", f"-c{connections}", f"-d{seconds}s", f"--timeout={TIMEOUT}s", f"-s{SCRIPT}", url]
-        given = {**os.environ, "PLAN": str(plan), "ANSWERS": str(answers)}
+        command = [find_wrk(), "-t1", f"-c{connections}", f"-d{seconds}s", f"--timeout={TIMEOUT}s", f"-s{SCRIPT}", url]
+        given = {**os.environ, "PLAN": str(plan), "ANSWERS": str(answers), "BROKEN": str(broken)}
         subprocess.run(command, env=given, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
         lines = (line.split() for line in answers.read_text("ascii").splitlines())
-        return [Answer(int(status), int(time) / 1e6, int(arrived) / 1e6) for status, time, arrived in lines]
+        answered = [Answer(int(status), int(time) / 1e6, int(arrived) / 1e6) for status, time, arrived in lines]
+        return answered, int(broken.read_text("ascii"))
 
 
 def _line(asked: Asked) -> bytes:

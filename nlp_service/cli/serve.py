@@ -26,6 +26,7 @@ from nlp_service.inference.engine import check_bundles
 from nlp_service.inference.openvino_import import import_openvino
 from nlp_service.loading import load_models
 from nlp_service.logs import configure_logs
+from nlp_service.open_files import allow_connections
 from nlp_service.settings import Settings
 from nlp_service.text.segmentation import terms
 
@@ -56,7 +57,7 @@ def serve(
     if not alone:  # else they are checked when they are loaded, which is here as well
         check_bundles(settings.bundles_dir)
     _check_access(settings)
-    _allow_connections()
+    allow_connections()
     threading.Thread(target=_announce, args=(settings,), daemon=True).start()
     if alone:
         _serve_alone(settings)
@@ -127,16 +128,6 @@ def _check_access(settings: Settings) -> None:
     with closing(Database(settings.resolved_database_url)) as database:
         database.migrate()
         check_access(settings, database)
-
-
-def _allow_connections() -> None:
-    """As many open files as may be had without rights: shells give 1,024, and every connection is one."""
-    try:
-        import resource  # not on Windows
-    except ImportError:
-        return
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _check_port_is_free(settings: Settings) -> None:
