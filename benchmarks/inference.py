@@ -4,6 +4,9 @@ Every runtime is a process of its own and is asked in turn, round after round, s
 alike; of the rounds the quickest counts. Each gives the vectors of the held-out texts as well, which the heads read: a
 peer that is fast and wrong is shown to be wrong. Peers whose libraries do not go together with this project's get the
 interpreter of another environment: ``--peer st-onnx-int8=/path/to/python``.
+
+The others run the checkpoint that serves, or with ``--whole`` the fine-tuned encoder that it was distilled from, whose
+heads are the same: what somebody would serve who has no student. docs/decisions/0025 says where that is kept.
 """
 
 import json
@@ -86,6 +89,7 @@ def main(
     rounds: Annotated[int, typer.Option(min=1)] = 3,
     seconds: Annotated[float, typer.Option(min=0.1, help="of each measurement")] = 1.0,
     only: Annotated[list[int] | None, typer.Option(help="batch sizes")] = None,
+    whole: Annotated[Path | None, typer.Option(help="stored encoder for the others, instead of the one in use")] = None,
     result: Annotated[Path | None, typer.Option(help="JSON file for the figures")] = None,
 ) -> None:
     """Print texts/s, ratios, accuracy, where the time goes and the share of the processor's peak."""
@@ -97,7 +101,7 @@ def main(
     texts = _texts(Encoder.load(bundle, threads=threads), held_out)
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         checkpoint = Path(folder) / "checkpoint"
-        _write_checkpoint(settings, checkpoint)
+        _write_checkpoint(settings, whole or settings.models_dir / "encoders" / "feedback", checkpoint)
         quantised = Path(folder) / "quantised"
         shutil.copytree(checkpoint, quantised)  # sentence-transformers writes it anew, as no older version reads it
         _quantise(pythons, settings, quantised)
@@ -151,12 +155,12 @@ def _texts(encoder: Encoder, held_out: Sequence[Example]) -> dict[str, list[str]
     return chosen
 
 
-def _write_checkpoint(settings: Settings, folder: Path) -> None:
-    """The fine-tuned encoder as sentence-transformers of any version knows it."""
+def _write_checkpoint(settings: Settings, stored: Path, folder: Path) -> None:
+    """A fine-tuned encoder as sentence-transformers of any version knows it."""
     from transformers import AutoTokenizer
 
     base = obtain_base(load_base_spec(settings.models_dir), settings.var_dir)
-    transformer = load_stored(settings.models_dir / "encoders" / "feedback", base)
+    transformer = load_stored(stored, base)
     transformer.save_pretrained(folder)
     AutoTokenizer.from_pretrained(base).save_pretrained(folder)
     described = json.loads((folder / "tokenizer_config.json").read_text("utf-8"))

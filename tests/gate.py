@@ -8,12 +8,16 @@ from nlp_service.inference.windows import Window
 
 
 class Gate(Encoder):
-    """The real encoder, which computes nothing until `go` is set; notes what it computed, and in which thread."""
+    """The real encoder, which computes nothing until `go` is set; notes what it computed, and in which thread.
 
-    def __init__(self, encoder: Encoder) -> None:
-        super().__init__(encoder.bundle, encoder._windower, encoder._session)
+    `entered` counts the batches that were begun.
+    """
+
+    def __init__(self, encoder: Encoder, *, streams: int = 1) -> None:
+        super().__init__(encoder.bundle, encoder._windower, encoder._session, streams=streams)
         self.go = threading.Event()
         self.begun = threading.Event()
+        self.entered = threading.Semaphore(0)
         self.batches: list[list[Window]] = []
         self.threads: list[str] = []
         self.tokenised = 0
@@ -25,6 +29,7 @@ class Gate(Encoder):
 
     def run(self, windows: Sequence[Window]) -> Vectors:
         self.begun.set()
+        self.entered.release()
         self.go.wait(60)
         self.batches.append(list(windows))
         self.threads.append(threading.current_thread().name)

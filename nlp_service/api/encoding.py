@@ -10,6 +10,10 @@ from nlp_service.inference.bundle import Task
 from nlp_service.inference.engine import Engine, Pooled
 from nlp_service.inference.explanation import Influence, Part, influences, parts, without_each
 
+HERE = 300
+"""Characters that are tokenised in the event loop, in a tenth of a millisecond: a thread would have to be woken, and to
+get the interpreter and give it back, which takes longer and holds up the loop more often (docs/decisions/0020)."""
+
 
 @dataclass(frozen=True)
 class Encoded:
@@ -37,7 +41,11 @@ async def encode(engine: Engine, texts: Sequence[str], tasks: Sequence[Task], *,
     engine.check_room(len(texts), tasks)  # before anything is spent on what will be refused
     of = await asyncio.to_thread(lambda: [parts(text) for text in texts]) if explain else []
     shortened = [variant for text, own in zip(texts, of, strict=False) for variant in without_each(text, own)]
-    passes = await asyncio.to_thread(engine.submit, [*texts, *shortened], tasks)
+    encoded = [*texts, *shortened]
+    if sum(map(len, encoded)) <= HERE:
+        passes = engine.submit(encoded, tasks)
+    else:
+        passes = await asyncio.to_thread(engine.submit, encoded, tasks)
     vectors = await asyncio.gather(*(asyncio.wrap_future(future) for future in passes.values()))
     both = dict(zip(passes, vectors, strict=True))
     count = len(texts)

@@ -1,7 +1,8 @@
-"""Dynamic batching: an encoder computes one batch at a time, for all requests that wait.
+"""Dynamic batching: an encoder computes a batch in each of its streams at a time, for all requests that wait.
 
 Nothing waits for a batch to fill. `waiting.py` says what is computed next. Requests that were cancelled are dropped.
-Batches are computed by a thread of the encoder's own, or by a caller that would wait for nobody but that thread.
+Batches are begun by threads of the encoder's own, or by a caller that would wait for nobody but them. While full ones
+wait, one more than there are streams is begun, so that the runtime goes on without waiting for the interpreter.
 """
 
 import threading
@@ -25,6 +26,8 @@ from nlp_service.inference.windows import Window
 
 INTERACTIVE_TEXTS = 4
 """Requests of more texts are batch work."""
+AHEAD = 1
+"""Full batches that are begun before a stream is free."""
 SECONDS_PER_TOKEN = 1 / 4000
 """Assumed until the first batches were computed."""
 
@@ -66,10 +69,13 @@ class Batcher:
         self._recent = RecentVectors(self._limits.recent)
         self._seconds_per_token = SECONDS_PER_TOKEN  # a running mean
         self._closed = False
-        self._busy = False  # a batch is computed
+        self._begun = 0  # batches that have not ended
+        self._ended = 0.0  # when the last one did
         self._condition = threading.Condition()
-        self._thread = threading.Thread(target=self._serve, name=f"encoder-{encoder.bundle.name}", daemon=True)
-        self._thread.start()
+        name, count = f"encoder-{encoder.bundle.name}", encoder.streams + AHEAD
+        self._threads = [threading.Thread(target=self._serve, name=name, daemon=True) for _ in range(count)]
+        for thread in self._threads:
+            thread.start()
 
     def check_room(self, texts: int) -> None:
         """Raise Overloaded when a request of so many texts would wait too long; costs microseconds."""
@@ -128,8 +134,9 @@ class Batcher:
         """Finish what waits, then stop."""
         with self._condition:
             self._closed = True
-            self._condition.notify()
-        self._thread.join()
+            self._condition.notify_all()
+        for thread in self._threads:
+            thread.join()
 
     @property
     def waiting(self) -> int:
@@ -139,12 +146,12 @@ class Batcher:
     @property
     def idle(self) -> bool:
         """Whether nothing is computed and nothing waits."""
-        return not self._busy and not self._waiting
+        return not self._begun and not self._waiting
 
     @property
     def alive(self) -> bool:
-        """Whether the encoder's thread runs."""
-        return self._thread.is_alive()
+        """Whether the encoder's threads run."""
+        return all(thread.is_alive() for thread in self._threads)
 
     def _admit(self, windows: Sequence[Window], texts: int) -> tuple[Request, int]:
         """Let a request wait, unless it would for too long; and how many of its vectors were known."""
@@ -168,10 +175,10 @@ class Batcher:
             self._finish(request)
 
     def _serve(self) -> None:
-        finished: float | None = None  # of the batch before, while there is one after the other
+        finished: float | None = None  # of this thread's batch before, while there is one after the other
         while True:
             with self._condition:
-                while self._busy or not (self._waiting or self._closed):
+                while not (self._may_begin if self._waiting else self._closed):
                     self._condition.wait()
                     finished = None
                 if not self._waiting:
@@ -182,9 +189,13 @@ class Batcher:
             del taken  # or what was answered last would be kept for as long as nothing is asked
             finished = time.perf_counter()
 
+    @property
+    def _may_begin(self) -> bool:
+        return self._begun < self.encoder.streams + (AHEAD if self._waiting.full else 0)
+
     def _take(self, now: float) -> Taken:
         taken = self._waiting.take(now)
-        self._busy = True
+        self._begun += 1
         self._observer.queued(self._waiting.windows_by_lane)
         return taken
 
@@ -196,7 +207,7 @@ class Batcher:
                 self._run(taken.jobs, since)
         finally:
             with self._condition:
-                self._busy = False
+                self._begun -= 1
                 self._condition.notify()
 
     def _tell(self, taken: Taken, now: float) -> None:
@@ -219,9 +230,11 @@ class Batcher:
             return
         ended = time.perf_counter()
         tokens = sum(padded_length(len(job.window.ids)) for job in jobs)
-        self._seconds_per_token += 0.1 * ((ended - since) / tokens - self._seconds_per_token)
         self._observer.batch(len(jobs), sum(len(job.window.ids) for job in jobs), ended - started)
         with self._condition:
+            passed = ended - max(since, self._ended)  # since any stream gave something
+            self._seconds_per_token += 0.1 * (passed / tokens - self._seconds_per_token)
+            self._ended = ended
             complete: list[Request] = []
             for job, vector in zip(jobs, pooled, strict=True):
                 self._recent.keep(job.window.key, vector)

@@ -1,5 +1,6 @@
 """An encoder: from texts to pooled vectors, or as a cross-encoder from pairs to scores."""
 
+import threading
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
@@ -38,26 +39,32 @@ Vectors = NDArray[np.float32]
 class Encoder:
     """A verified encoder bundle with its session.
 
-    `passes` counts the windows that went through the graph since loading.
+    `streams` is how many batches it computes at a time, each in a thread that calls `run`; `passes` counts the windows
+    that went through the graph since loading.
     """
 
-    def __init__(self, bundle: EncoderBundle, windower: Windower | PairWindower, session: Session) -> None:
+    def __init__(
+        self, bundle: EncoderBundle, windower: Windower | PairWindower, session: Session, *, streams: int = 1
+    ) -> None:
         self.bundle = bundle
         self.passes = 0
+        self.streams = streams
         self._windower = windower
         self._session = session
+        self._counting = threading.Lock()
 
     @classmethod
-    def load(cls, folder: Path, *, threads: int, files: GraphFiles = WHOLE) -> "Encoder":
+    def load(cls, folder: Path, *, threads: int, files: GraphFiles = WHOLE, streams: int = 1) -> "Encoder":
         """Load a graph of a bundle and check it against its own test vectors, which also warms it up.
 
         Raises BundleError when the bundle is missing, damaged or does not answer as it should.
         """
         bundle = read_bundle(folder, EncoderBundle)
         graph, arithmetic = quickest(bundle, files)
-        session = OpenVinoSession(folder, threads, arithmetic, files=graph)
+        session = OpenVinoSession(folder, threads, arithmetic, files=graph, streams=streams)
         windower_of = PairWindower if bundle.pooling == "score" else Windower
-        encoder = cls(bundle, windower_of(folder / bundle.tokenizer_file, bundle.window_tokens), session)
+        windower = windower_of(folder / bundle.tokenizer_file, bundle.window_tokens)
+        encoder = cls(bundle, windower, session, streams=streams)
         encoder._check_test_vectors(folder / files.test_vectors)
         return encoder
 
@@ -68,7 +75,8 @@ class Encoder:
 
     def run(self, windows: Sequence[Window]) -> Vectors:
         """Mean token states of each window, shape (windows, dimension)."""
-        self.passes += len(windows)
+        with self._counting:
+            self.passes += len(windows)
         return run_windows(self._session, windows, self.bundle.dimension)
 
     def encode(self, texts: Sequence[str], side: Side = "query") -> Vectors:

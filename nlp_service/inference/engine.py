@@ -80,7 +80,7 @@ class Engine:
         with Opening(previous.batchers if previous else {}, threads=threads, observe=observe) as opening:
             needed = {task: read_bundle(folders[task], HeadBundle).encoder for task in TASKS}
             for one in needed.values():
-                opening.begin(one.fingerprint, bundles / encoder_folder(one.name, one.fingerprint), limits)
+                opening.begin(one.fingerprint, bundles / encoder_folder(one.name, one.fingerprint), limits, busy=True)
             search = read_bundle(folders[SEARCH], EncoderBundle)
             opening.begin(search.fingerprint, folders[SEARCH], limits)
             if (queries := _queries_key(search)) is not None:

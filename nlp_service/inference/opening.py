@@ -14,6 +14,8 @@ from nlp_service.inference.observer import Observer
 
 AT_ONCE = 2
 """Encoders that are opened at a time."""
+MOST_STREAMS = 4
+"""Each takes memory; more threads than these are divided among them."""
 QUERIES = "queries"
 
 
@@ -39,10 +41,17 @@ class Opening:
         self._pool = ThreadPoolExecutor(1 if known else AT_ONCE, "open-encoder")
         self._begun: dict[str, Future[Batcher]] = {}
 
-    def begin(self, key: str, folder: Path, limits: Limits | None, files: GraphFiles = WHOLE) -> None:
-        """Begin to open an encoder, unless that was done."""
+    def begin(
+        self, key: str, folder: Path, limits: Limits | None, files: GraphFiles = WHOLE, *, busy: bool = False
+    ) -> None:
+        """Begin to open an encoder, unless that was done; a `busy` one has several streams.
+
+        That of queries has one thread, which is sooner done with a short text than several.
+        """
         if key not in self._known and key not in self._begun:
-            self._begun[key] = self._pool.submit(self._open, folder, limits, files)
+            threads = 1 if files is QUERY else self._threads
+            streams = max(1, min(threads, MOST_STREAMS)) if busy else 1
+            self._begun[key] = self._pool.submit(self._open, folder, limits, files, threads, streams)
 
     def opened(self, key: str) -> Batcher:
         """The encoder, once it is there; raises what kept it from being opened, BundleError for one."""
@@ -60,7 +69,7 @@ class Opening:
         if self._begun:
             give_back_freed()
 
-    def _open(self, folder: Path, limits: Limits | None, files: GraphFiles) -> Batcher:
-        encoder = Encoder.load(folder, threads=self._threads, files=files)
+    def _open(self, folder: Path, limits: Limits | None, files: GraphFiles, threads: int, streams: int) -> Batcher:
+        encoder = Encoder.load(folder, threads=threads, files=files, streams=streams)
         name = f"{encoder.bundle.name}-{QUERIES}" if files is QUERY else encoder.bundle.name
         return Batcher(encoder, limits=limits, observer=self._observe(name) if self._observe else None)

@@ -1,6 +1,11 @@
 """Runs an encoder's graph."""
 
+import os
+import sys
+import threading
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, Protocol
@@ -22,7 +27,7 @@ KERNELS_KEPT = 400
 
 
 class Session(Protocol):
-    """A compiled encoder."""
+    """A compiled encoder. As many threads as it has streams may call `run` at once; more wait for these."""
 
     def run(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> NDArray[np.float32]:
         """Mean token states, shape (batch, hidden), of padded ids and mask, shape (batch, tokens)."""
@@ -30,7 +35,7 @@ class Session(Protocol):
 
 
 class OpenVinoSession:
-    """An OpenVINO graph on the CPU. Not safe for use by several threads at once.
+    """An OpenVINO graph on the CPU, which computes a batch in each of its streams at a time.
 
     docs/decisions/0001 says which arithmetic is best on which processor.
     """
@@ -42,9 +47,12 @@ class OpenVinoSession:
         arithmetic: Arithmetic,
         *,
         files: GraphFiles = WHOLE,
+        streams: int = 1,
         counting: bool = False,
     ) -> None:
-        """`threads` 0 means all cores; `counting` counts the time of each node, which makes batches a little slower.
+        """The `threads` are divided among the streams; 0 means all cores.
+
+        `counting` counts the time of each node, which makes batches a little slower.
 
         Raises OSError when a file cannot be read.
         """
@@ -54,7 +62,7 @@ class OpenVinoSession:
         model = core.read_model((folder / files.graph).read_bytes(), openvino.Tensor(weights.bytes, shared_memory=True))
         self._mapped = [weights, *share_tables(openvino, model, weights)]
         options: dict[str, str | int | bool] = {
-            "PERFORMANCE_HINT": "LATENCY",
+            "NUM_STREAMS": streams,
             "INFERENCE_NUM_THREADS": threads,
             # Pinned, all encoders of all processes would compute on the first cores, beside idle ones.
             "ENABLE_CPU_PINNING": False,
@@ -63,14 +71,19 @@ class OpenVinoSession:
             "INFERENCE_PRECISION_HINT": "f32",
         }
         if arithmetic == "int8-static":
-            options["CPU_RUNTIME_CACHE_CAPACITY"] = KERNELS_KEPT
+            options["CPU_RUNTIME_CACHE_CAPACITY"] = KERNELS_KEPT // streams
         else:
             spell_out_attention(openvino, model)
             in_bf16 = arithmetic == "bf16"
             options |= self._in_bf16(openvino, model) if in_bf16 else {"DYNAMIC_QUANTIZATION_GROUP_SIZE": 128}
-        self._request = core.compile_model(model, "CPU", options).create_infer_request()
+        with ThreadPoolExecutor(1, initializer=_give_way) as pool:  # whose policy the runtime's threads inherit
+            self._compiled = pool.submit(core.compile_model, model, "CPU", options).result()
+        self._single = streams == threads == 1
+        self._requests = [self._compiled.create_infer_request()]
+        self._computing = 0
+        self._lock = threading.Lock()
         self._batches = 0
-        self._pack()
+        self._pack(streams)
 
     def _in_bf16(self, openvino: ModuleType, model: Any) -> dict[str, str]:
         """Prepare an `openvino.Model` to be computed in bf16; gives the options for it."""
@@ -79,23 +92,53 @@ class OpenVinoSession:
         round_states(openvino, model)
         return {"INFERENCE_PRECISION_HINT": "bf16"}
 
-    def _pack(self) -> None:
+    def _pack(self, streams: int) -> None:
         """With the first batch the runtime packs the weights for its kernels: after that theirs are not read again."""
         one = np.ones((1, 1), np.int64)
-        self.run(one, one)
+        with ThreadPoolExecutor(streams) as pool:
+            list(pool.map(self.run, [one] * streams, [one] * streams))
         for mapped in self._mapped:
             mapped.release()
 
     def run(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> NDArray[np.float32]:
         """See `Session.run`."""
-        self._request.infer({"input_ids": ids, "attention_mask": mask}, share_inputs=True)
-        self._batches += 1
-        output: NDArray[np.float32] = self._request.get_output_tensor().data
-        return output.copy()
+        with self._lock:
+            alone = self._single and not self._computing
+            self._computing += 1
+            request = self._requests.pop() if self._requests else self._compiled.create_infer_request()
+        try:
+            inputs = {"input_ids": ids, "attention_mask": mask}
+            if alone:  # in this thread: the runtime's own would have to be woken, and to wake it
+                request.infer(inputs, share_inputs=True)
+            else:
+                request.start_async(inputs, share_inputs=True)
+                request.wait()
+            output: NDArray[np.float32] = request.get_output_tensor().data
+            return output.copy()
+        finally:
+            with self._lock:
+                self._computing -= 1
+                self._batches += 1
+                self._requests.append(request)
 
     def node_seconds(self) -> dict[str, float]:
-        """Seconds that each type of node took in all batches since loading; empty without `counting`."""
+        """Seconds that each type of node took in all batches since loading; empty without `counting`.
+
+        Of a session with one stream that one thread uses.
+        """
         seconds: defaultdict[str, float] = defaultdict(float)
-        for node in self._request.get_profiling_info():  # a mean of all batches, in whole microseconds
+        for node in self._requests[0].get_profiling_info():  # a mean of all batches, in whole microseconds
             seconds[node.node_type] += node.real_time.total_seconds() * self._batches
         return dict(seconds)
+
+
+def _give_way() -> None:
+    """Let this thread, and those that it makes, compute while nobody else needs a core.
+
+    Threads that run Python keep everything waiting when one of them has the interpreter and no core
+    (docs/decisions/0020). Where the system has no such policy, or forbids it, nothing is done.
+    """
+    if sys.platform != "linux":
+        return
+    with suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))

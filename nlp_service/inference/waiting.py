@@ -92,6 +92,11 @@ class Waiting:
         """How many windows wait in each lane."""
         return dict(self._windows)
 
+    @property
+    def full(self) -> bool:
+        """Whether interactive requests alone wait for as many tokens as a batch has."""
+        return self._tokens["interactive"] >= BATCH_TOKENS
+
     def tokens_before(self, lane: Lane) -> float:
         """Tokens that will be computed before everything is, that waits in the lane now.
 

@@ -34,7 +34,9 @@ QUEUE_SECONDS = Histogram(
 ENCODE_SECONDS = Histogram(
     "nlp_encode_seconds", "From the first batch of a request to its last", ["encoder"], buckets=SECONDS
 )
-INFERENCE_SECONDS = Histogram("nlp_inference_seconds", "One batch in the encoder", ["encoder"], buckets=SECONDS)
+INFERENCE_SECONDS = Histogram(
+    "nlp_inference_seconds", "One batch in the encoder, and its wait for a stream", ["encoder"], buckets=SECONDS
+)
 BATCH_WINDOWS = Histogram("nlp_batch_windows", "Token windows of a batch", ["encoder"], buckets=BATCH_SIZES)
 BATCH_TOKENS_USED = Histogram(
     "nlp_batch_tokens", "Tokens of a batch, without padding", ["encoder"], buckets=BATCH_TOKENS

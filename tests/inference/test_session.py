@@ -3,6 +3,7 @@
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,18 +19,31 @@ pytestmark = pytest.mark.skipif(
 BATCHES = 20
 
 
-def test_who_computes_may_do_so_on_every_core(engine: Engine) -> None:
-    bundle = engine.search_model
-    session = OpenVinoSession(BUNDLES / encoder_folder(bundle.name, bundle.fingerprint), 1, "int8-dynamic")
+def _tasks() -> set[int]:
+    """The threads of this process."""
+    return {int(task.name) for task in Path("/proc/self/task").iterdir()}
+
+
+@pytest.fixture(params=[1, 2], ids=["one stream", "two streams"])
+def opened(engine: Engine, request: pytest.FixtureRequest) -> tuple[OpenVinoSession, set[int]]:
+    """A session, and the threads that it made."""
+    folder = BUNDLES / encoder_folder(engine.search_model.name, engine.search_model.fingerprint)
+    before = _tasks()
+    session = OpenVinoSession(folder, request.param, "int8-dynamic", streams=request.param)
+    python = {thread.native_id for thread in threading.enumerate()}
+    return session, _tasks() - before - python
+
+
+def test_who_computes_may_do_so_on_every_core(opened: tuple[OpenVinoSession, set[int]]) -> None:
+    session, made = opened
     ids = np.ones((4, 64), np.int64)
-    thread = threading.get_native_id()
     seen: set[frozenset[int]] = set()
     begun, ended = threading.Event(), threading.Event()
 
     def look() -> None:
         begun.set()
         while not ended.is_set():
-            seen.add(frozenset(os.sched_getaffinity(thread)))
+            seen.update(frozenset(os.sched_getaffinity(task)) for task in made)
 
     with ThreadPoolExecutor(1) as pool:
         looking = pool.submit(look)
@@ -39,3 +53,20 @@ def test_who_computes_may_do_so_on_every_core(engine: Engine) -> None:
         ended.set()
         looking.result()
     assert seen == {frozenset(os.sched_getaffinity(0))}
+
+
+def test_who_computes_gives_way_to_who_runs_python(opened: tuple[OpenVinoSession, set[int]]) -> None:
+    _, made = opened
+    assert made
+    assert {os.sched_getscheduler(task) for task in made} == {os.SCHED_IDLE}
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
+
+
+def test_threads_at_once_get_what_each_would_get_alone(opened: tuple[OpenVinoSession, set[int]]) -> None:
+    session, _ = opened
+    shapes = [(1, 16), (4, 32), (2, 64), (8, 24)] * 8
+    batches = [np.random.default_rng(seed).integers(5, 9000, shape) for seed, shape in enumerate(shapes)]
+    alone = [session.run(ids, np.ones_like(ids)) for ids in batches]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda ids: session.run(ids, np.ones_like(ids)), batches))
+    assert all(np.array_equal(one, other) for one, other in zip(alone, together, strict=True))

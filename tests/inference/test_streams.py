@@ -1,0 +1,100 @@
+"""Batches that an encoder computes side by side."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+
+import numpy as np
+import pytest
+
+from nlp_service.errors import Overloaded
+from nlp_service.inference.batching import Batcher, Limits
+from nlp_service.inference.encoder import BATCH_TOKENS, Vectors
+from nlp_service.inference.engine import Engine
+from tests.gate import Gate
+
+STREAMS = 2
+LONG = "登录失败，请稍后再试。" * 60
+"""A batch of its own."""
+
+
+@pytest.fixture
+def gate(engine: Engine) -> Gate:
+    return Gate(engine.search.encoder, streams=STREAMS)
+
+
+@pytest.fixture
+def batcher(gate: Gate) -> Iterator[Batcher]:
+    made = Batcher(gate, limits=Limits(interactive=60, batch=600))
+    yield made
+    gate.go.set()
+    made.close()
+
+
+@pytest.fixture
+def begun(gate: Gate) -> Callable[[], int]:
+    """Counts the batches that are begun before nothing happens any more."""
+
+    def count() -> int:
+        found = 0
+        while gate.entered.acquire(timeout=0.5):
+            found += 1
+        return found
+
+    return count
+
+
+def _ask(batcher: Batcher, texts: list[str]) -> list[Future[Vectors]]:
+    return [batcher.submit([text]).vectors for text in texts]
+
+
+def test_as_many_as_there_are_streams_are_begun(batcher: Batcher, begun: Callable[[], int]) -> None:
+    _ask(batcher, [f"{LONG}{number}" for number in range(STREAMS)])
+    assert begun() == STREAMS
+    _ask(batcher, ["短一点的"])
+    assert begun() == 0
+
+
+def test_one_more_is_begun_while_a_full_one_waits(batcher: Batcher, gate: Gate, begun: Callable[[], int]) -> None:
+    _ask(batcher, [f"{LONG}{number}" for number in range(STREAMS)])
+    assert begun() == STREAMS
+    asked = _ask(batcher, [f"导出第 {number} 页的时候又闪退了" for number in range(3 * BATCH_TOKENS // 8)])
+    assert batcher._waiting.full
+    assert begun() == 1
+    gate.go.set()
+    assert all(future.result(60).shape == (1, gate.bundle.dimension) for future in asked)
+
+
+def test_batch_work_alone_is_not_begun_ahead(batcher: Batcher, begun: Callable[[], int]) -> None:
+    for number in range(2 * STREAMS):
+        batcher.submit([f"{LONG}{number}{row}" for row in range(40)])
+    assert begun() == STREAMS
+
+
+def test_windows_of_one_request_are_put_together(batcher: Batcher, gate: Gate) -> None:
+    gate.go.set()
+    texts = [f"{LONG[: 40 * (number % 9) + 5]}{number}" for number in range(60)]
+    expected = gate.encode(texts)
+    found = batcher.encode(texts)
+    cosines = (found * expected).sum(1) / np.linalg.norm(found, axis=1) / np.linalg.norm(expected, axis=1)
+    assert cosines.min() > 0.999
+
+
+def test_closing_finishes_what_waits(gate: Gate) -> None:
+    batcher = Batcher(gate)
+    asked = _ask(batcher, [f"{LONG}{number}" for number in range(5)])
+    gate.go.set()
+    batcher.close()
+    assert all(future.done() for future in asked)
+    assert not batcher.alive
+    with pytest.raises(Overloaded):
+        batcher.submit(["太晚了"])
+
+
+def test_a_batch_that_fails_leaves_its_stream_free(batcher: Batcher, gate: Gate) -> None:
+    gate.failure = RuntimeError("the graph failed")
+    gate.go.set()
+    for future in _ask(batcher, [f"{LONG}{number}" for number in range(2 * STREAMS)]):
+        with pytest.raises(RuntimeError, match="the graph failed"):
+            future.result(60)
+    gate.failure = None
+    assert all(future.result(60).shape for future in _ask(batcher, [f"{LONG}again {n}" for n in range(2 * STREAMS)]))
