@@ -74,6 +74,7 @@ class Batcher:
         self._condition = threading.Condition()
         name, count = f"encoder-{encoder.bundle.name}", encoder.streams + AHEAD
         self._threads = [threading.Thread(target=self._serve, name=name, daemon=True) for _ in range(count)]
+        self._observer.streams(encoder.streams)
         for thread in self._threads:
             thread.start()
 
@@ -133,10 +134,12 @@ class Batcher:
     def close(self) -> None:
         """Finish what waits, then stop."""
         with self._condition:
-            self._closed = True
+            before, self._closed = self._closed, True
             self._condition.notify_all()
         for thread in self._threads:
             thread.join()
+        if not before:
+            self._observer.streams(-self.encoder.streams)
 
     @property
     def waiting(self) -> int:

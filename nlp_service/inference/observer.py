@@ -16,8 +16,12 @@ class Observer(Protocol):
         """So many windows wait in each lane now."""
         ...
 
+    def streams(self, change: int) -> None:
+        """So many more batches are computed at a time; fewer when it is negative."""
+        ...
+
     def batch(self, windows: int, tokens: int, seconds: float) -> None:
-        """A batch was computed; `tokens` without padding."""
+        """A batch was computed, in a time that includes its wait for a stream; `tokens` without padding."""
         ...
 
     def failed(self, windows: int) -> None:
@@ -45,6 +49,9 @@ class SilentObserver:
     """Ignores everything."""
 
     def queued(self, windows: Mapping[Lane, int]) -> None:
+        """Ignore."""
+
+    def streams(self, change: int) -> None:
         """Ignore."""
 
     def batch(self, windows: int, tokens: int, seconds: float) -> None:

@@ -14,6 +14,7 @@ class EncoderObserver:
         self._encoder = encoder
         self._waiting: dict[Lane, int] = dict.fromkeys(LANE_SHARES, 0)
         self._queue = {lane: metrics.QUEUE.labels(encoder, lane) for lane in LANE_SHARES}
+        self._streams = metrics.STREAMS.labels(encoder)
         self._tokenise_seconds = metrics.TOKENISE_SECONDS.labels(encoder)
         self._queue_seconds = {lane: metrics.QUEUE_SECONDS.labels(encoder, lane) for lane in LANE_SHARES}
         self._encode_seconds = metrics.ENCODE_SECONDS.labels(encoder)
@@ -28,6 +29,10 @@ class EncoderObserver:
         for lane, now in windows.items():
             self._queue[lane].inc(now - self._waiting[lane])
             self._waiting[lane] = now
+
+    def streams(self, change: int) -> None:
+        """See `Observer`."""
+        self._streams.inc(change)
 
     def batch(self, windows: int, tokens: int, seconds: float) -> None:
         """See `Observer`."""

@@ -37,6 +37,12 @@ ENCODE_SECONDS = Histogram(
 INFERENCE_SECONDS = Histogram(
     "nlp_inference_seconds", "One batch in the encoder, and its wait for a stream", ["encoder"], buckets=SECONDS
 )
+STREAMS = Gauge(
+    "nlp_encoder_streams",
+    "Batches that are computed at a time, in all workers",
+    ["encoder"],
+    multiprocess_mode="livesum",
+)
 BATCH_WINDOWS = Histogram("nlp_batch_windows", "Token windows of a batch", ["encoder"], buckets=BATCH_SIZES)
 BATCH_TOKENS_USED = Histogram(
     "nlp_batch_tokens", "Tokens of a batch, without padding", ["encoder"], buckets=BATCH_TOKENS

@@ -30,6 +30,9 @@ class Recorder:
     def queued(self, windows: Mapping[Lane, int]) -> None:
         self._note("queued", *windows.values())
 
+    def streams(self, change: int) -> None:
+        self._note("streams", change)
+
     def batch(self, windows: int, tokens: int, seconds: float) -> None:
         self._note("batch", windows, tokens, seconds)
 

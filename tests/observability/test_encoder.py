@@ -45,6 +45,15 @@ def test_every_pass_is_timed(batcher: Batcher, request: pytest.FixtureRequest) -
     assert _value("nlp_inference_seconds_count", name) == _value("nlp_batch_windows_count", name) > 0
 
 
+def test_streams_are_counted_while_the_encoder_serves(engine: Engine, request: pytest.FixtureRequest) -> None:
+    name = request.node.name
+    opened = Batcher(engine.search.encoder, observer=EncoderObserver(name))
+    assert _value("nlp_encoder_streams", name) == opened.encoder.streams
+    opened.close()
+    opened.close()
+    assert _value("nlp_encoder_streams", name) == 0
+
+
 def test_a_failed_pass_is_counted() -> None:
     EncoderObserver("failing").failed(3)
     assert _value("nlp_encoder_errors_total", "failing") == 1
