@@ -6,13 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nlp_service.inference.batching import INTERACTIVE_TEXTS
 from nlp_service.inference.bundle import Task
 from nlp_service.inference.engine import Engine, Pooled
 from nlp_service.inference.explanation import Influence, Part, influences, parts, without_each
 
 HERE = 300
-"""Characters that are tokenised in the event loop, in a tenth of a millisecond: a thread would have to be woken, and to
-get the interpreter and give it back, which takes longer and holds up the loop more often (docs/decisions/0020)."""
+"""Characters of a few texts that are tokenised in the event loop, in a tenth of a millisecond: a thread would have to
+be woken, and to get the interpreter and give it back, which takes longer and holds up the loop more often
+(docs/decisions/0020)."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ async def encode(engine: Engine, texts: Sequence[str], tasks: Sequence[Task], *,
     of = await asyncio.to_thread(lambda: [parts(text) for text in texts]) if explain else []
     shortened = [variant for text, own in zip(texts, of, strict=False) for variant in without_each(text, own)]
     encoded = [*texts, *shortened]
-    if sum(map(len, encoded)) <= HERE:
+    if len(encoded) <= INTERACTIVE_TEXTS and sum(map(len, encoded)) <= HERE:
         passes = engine.submit(encoded, tasks)
     else:
         passes = await asyncio.to_thread(engine.submit, encoded, tasks)

@@ -185,6 +185,7 @@ class Batcher:
                     self._condition.wait()
                     finished = None
                 if not self._waiting:
+                    self._condition.notify()  # the next one, which may have slept when all were told of the closing
                     return
                 now = time.perf_counter()
                 taken = self._take(now)
@@ -199,6 +200,8 @@ class Batcher:
     def _take(self, now: float) -> Taken:
         taken = self._waiting.take(now)
         self._begun += 1
+        if self._waiting and self._may_begin:  # a request may bring several batches
+            self._condition.notify()
         self._observer.queued(self._waiting.windows_by_lane)
         return taken
 
@@ -231,10 +234,10 @@ class Batcher:
             for request in dict.fromkeys(failed):
                 _fail(request, error)
             return
-        ended = time.perf_counter()
+        self._observer.batch(len(jobs), sum(len(job.window.ids) for job in jobs), time.perf_counter() - started)
         tokens = sum(padded_length(len(job.window.ids)) for job in jobs)
-        self._observer.batch(len(jobs), sum(len(job.window.ids) for job in jobs), ended - started)
         with self._condition:
+            ended = time.perf_counter()
             passed = ended - max(since, self._ended)  # since any stream gave something
             self._seconds_per_token += 0.1 * (passed / tokens - self._seconds_per_token)
             self._ended = ended

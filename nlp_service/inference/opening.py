@@ -15,7 +15,7 @@ from nlp_service.inference.observer import Observer
 AT_ONCE = 2
 """Encoders that are opened at a time."""
 MOST_STREAMS = 4
-"""Each takes memory; more threads than these are divided among them."""
+"""Each takes memory."""
 QUERIES = "queries"
 
 
@@ -50,7 +50,7 @@ class Opening:
         """
         if key not in self._known and key not in self._begun:
             threads = 1 if files is QUERY else self._threads
-            streams = max(1, min(threads, MOST_STREAMS)) if busy else 1
+            streams = streams_of(threads) if busy else 1
             self._begun[key] = self._pool.submit(self._open, folder, limits, files, threads, streams)
 
     def opened(self, key: str) -> Batcher:
@@ -73,3 +73,8 @@ class Opening:
         encoder = Encoder.load(folder, threads=threads, files=files, streams=streams)
         name = f"{encoder.bundle.name}-{QUERIES}" if files is QUERY else encoder.bundle.name
         return Batcher(encoder, limits=limits, observer=self._observe(name) if self._observe else None)
+
+
+def streams_of(threads: int) -> int:
+    """The most streams that divide the threads among them evenly: what would be left over would compute nothing."""
+    return max(streams for streams in range(1, MOST_STREAMS + 1) if max(threads, 1) % streams == 0)

@@ -11,7 +11,13 @@ from nlp_service.inference.engine import Engine, Passes
 
 @pytest.mark.parametrize(
     ("texts", "here"),
-    [(["又闪退了😡"], True), (["退" * HERE], True), (["退" * HERE, "款"], False), (["Export crashes. " * 500], False)],
+    [
+        (["又闪退了😡"], True),
+        (["退" * HERE], True),
+        (["退" * HERE, "款"], False),
+        (["慢"] * 5, False),
+        (["Export crashes. " * 500], False),
+    ],
 )
 def test_few_characters_in_the_event_loop_and_more_in_a_thread(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, texts: list[str], *, here: bool

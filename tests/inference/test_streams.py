@@ -1,7 +1,9 @@
 """Batches that an encoder computes side by side."""
 
+import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from nlp_service.errors import Overloaded
 from nlp_service.inference.batching import Batcher, Limits
 from nlp_service.inference.encoder import BATCH_TOKENS, Vectors
 from nlp_service.inference.engine import Engine
+from nlp_service.inference.opening import streams_of
 from tests.gate import Gate
 
 STREAMS = 2
@@ -54,6 +57,38 @@ def test_as_many_as_there_are_streams_are_begun(batcher: Batcher, begun: Callabl
     assert begun() == 0
 
 
+def test_one_request_of_several_batches_has_all_streams(batcher: Batcher, begun: Callable[[], int]) -> None:
+    batcher.submit([f"{LONG}{number}" for number in range(3 * STREAMS)])
+    assert begun() == STREAMS
+
+
+@pytest.mark.parametrize(("threads", "streams"), [(0, 1), (1, 1), (2, 2), (4, 4), (5, 1), (6, 3), (7, 1), (16, 4)])
+def test_streams_leave_no_thread_over(threads: int, streams: int) -> None:
+    assert streams_of(threads) == streams
+
+
+def test_closing_ends_when_a_caller_computes_and_what_waits_is_cancelled(engine: Engine) -> None:
+    gate = Gate(engine.search.encoder)
+    batcher = Batcher(gate)
+    with ThreadPoolExecutor(2) as pool:
+        computed = pool.submit(batcher.encode_windows, batcher.windows(["这一个"]), 1)
+        assert gate.entered.acquire(timeout=60)
+        waits = batcher.submit(["还在排队"]).vectors
+        closing = pool.submit(batcher.close)
+        while not batcher._closed:
+            time.sleep(0.001)
+        time.sleep(0.1)  # for the threads to look, and to sleep again
+        waits.cancel()
+        gate.go.set()
+        computed.result(60)
+        with suppress(TimeoutError):
+            closing.result(20)
+        ended = closing.done()
+        with batcher._condition:  # or a failure would wait for ever
+            batcher._condition.notify_all()
+    assert ended
+
+
 def test_one_more_is_begun_while_a_full_one_waits(batcher: Batcher, gate: Gate, begun: Callable[[], int]) -> None:
     _ask(batcher, [f"{LONG}{number}" for number in range(STREAMS)])
     assert begun() == STREAMS
@@ -84,7 +119,7 @@ def test_closing_finishes_what_waits(gate: Gate) -> None:
     asked = _ask(batcher, [f"{LONG}{number}" for number in range(5)])
     gate.go.set()
     batcher.close()
-    assert all(future.done() for future in asked)
+    assert all(future.result(0).shape == (1, gate.bundle.dimension) for future in asked)
     assert not batcher.alive
     with pytest.raises(Overloaded):
         batcher.submit(["太晚了"])
