@@ -22,8 +22,8 @@ def _encoders_stay_loaded() -> Iterator[None]:
     """Commands run one after another in this process, and each would take two seconds to load the same encoders."""
     load = cache(Encoder.load)
 
-    def load_once(folder: Path, *, threads: int, files: GraphFiles = WHOLE) -> Encoder:
-        return load(folder.resolve(), threads=threads, files=files)
+    def load_once(folder: Path, *, threads: int, files: GraphFiles = WHOLE, streams: int = 1) -> Encoder:
+        return load(folder.resolve(), threads=threads, files=files, streams=streams)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Encoder, "load", load_once)
