@@ -4,10 +4,12 @@ First some callers ask one text at a time without a pause: what is answered then
 are asked at random times (Poisson), however long answers take. A request counts as accepted when its answer is 200, as
 refused when it is 429. No text is sent twice. Tickets are of all lengths, so some take ten times as long as others even
 with nothing beside; those of `alike` are of about one length. The callers (wrk) run on the same machine and take their
-share of its cores, which is told beside that of the service.
+share of its cores, which is told beside that of the service; ``--apart`` gives them the last core, and the service all
+others, so that what they take of it at three times the load is no loss of the service's.
 """
 
 import json
+import os
 import resource
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -61,6 +63,7 @@ def main(
     seconds: Annotated[int, typer.Option(min=3, help="of each step")] = 10,
     result: Annotated[Path | None, typer.Option(help="JSON file for the figures")] = None,
     picture: Annotated[Path | None, typer.Option(help="PNG file: the curves")] = None,
+    apart: Annotated[bool, typer.Option("--apart", help="callers on the last core, the service on all others")] = False,
 ) -> None:
     """Print the curve of each kind of load, and the memory afterwards."""
     chosen = kind or list(KINDS)
@@ -69,7 +72,14 @@ def main(
     find_wrk()  # before the service is started for nothing
     allow_connections()
     steps: list[Step] = []
+    cores = sorted(os.sched_getaffinity(0))
+    if apart and len(cores) == 1:
+        raise typer.BadParameter("needs two cores", param_hint="--apart")
+    if apart:
+        os.sched_setaffinity(0, cores[:-1])
     with running_service(Settings()) as (client, process):
+        if apart:
+            os.sched_setaffinity(0, cores[-1:])
         _prepare(client)
         for name in chosen:
             curve = _curve(name, Measured(str(client.base_url), process.pid, seconds))
