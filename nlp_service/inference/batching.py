@@ -2,7 +2,8 @@
 
 Nothing waits for a batch to fill. `waiting.py` says what is computed next. Requests that were cancelled are dropped.
 Batches are begun by threads of the encoder's own, or by a caller that would wait for nobody but them. While full ones
-wait, one more than there are streams is begun, so that the runtime goes on without waiting for the interpreter.
+wait, one more than there are streams, if several, is begun, so that the runtime goes on without waiting for the
+interpreter.
 """
 
 import threading
@@ -27,7 +28,7 @@ from nlp_service.inference.windows import Window
 INTERACTIVE_TEXTS = 4
 """Requests of more texts are batch work."""
 AHEAD = 1
-"""Full batches that are begun before a stream is free."""
+"""Full batches that are begun before one of several streams is free; a single one shares its core with all else."""
 SECONDS_PER_TOKEN = 1 / 4000
 """Assumed until the first batches were computed."""
 
@@ -72,7 +73,8 @@ class Batcher:
         self._begun = 0  # batches that have not ended
         self._ended = 0.0  # when the last one did
         self._condition = threading.Condition()
-        name, count = f"encoder-{encoder.bundle.name}", encoder.streams + AHEAD
+        self._ahead = AHEAD if encoder.streams > 1 else 0
+        name, count = f"encoder-{encoder.bundle.name}", encoder.streams + self._ahead
         self._threads = [threading.Thread(target=self._serve, name=name, daemon=True) for _ in range(count)]
         self._observer.streams(encoder.streams)
         for thread in self._threads:
@@ -195,7 +197,7 @@ class Batcher:
 
     @property
     def _may_begin(self) -> bool:
-        return self._begun < self.encoder.streams + (AHEAD if self._waiting.full else 0)
+        return self._begun < self.encoder.streams + (self._ahead if self._waiting.full else 0)
 
     def _take(self, now: float) -> Taken:
         taken = self._waiting.take(now)

@@ -76,9 +76,11 @@ class OpenVinoSession:
             spell_out_attention(openvino, model)
             in_bf16 = arithmetic == "bf16"
             options |= self._in_bf16(openvino, model) if in_bf16 else {"DYNAMIC_QUANTIZATION_GROUP_SIZE": 128}
-        with ThreadPoolExecutor(1, initializer=_give_way) as pool:  # whose policy the runtime's threads inherit
-            self._compiled = pool.submit(core.compile_model, model, "CPU", options).result()
         self._single = streams == threads == 1
+        # The policy of the thread that compiles is inherited by the runtime's. A single one holds up those that compute
+        # in their own threads, so it has theirs.
+        with ThreadPoolExecutor(1, initializer=None if self._single else _give_way) as pool:
+            self._compiled = pool.submit(core.compile_model, model, "CPU", options).result()
         self._requests = [self._compiled.create_infer_request()]
         self._computing = 0
         self._lock = threading.Lock()

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import numpy as np
 import pytest
@@ -74,7 +74,7 @@ def test_closing_ends_when_a_caller_computes_and_what_waits_is_cancelled(engine:
         computed = pool.submit(batcher.encode_windows, batcher.windows(["这一个"]), 1)
         assert gate.entered.acquire(timeout=60)
         waits = batcher.submit(["还在排队"]).vectors
-        closing = pool.submit(batcher.close)
+        closes = pool.submit(batcher.close)
         while not batcher._closed:
             time.sleep(0.001)
         time.sleep(0.1)  # for the threads to look, and to sleep again
@@ -82,8 +82,8 @@ def test_closing_ends_when_a_caller_computes_and_what_waits_is_cancelled(engine:
         gate.go.set()
         computed.result(60)
         with suppress(TimeoutError):
-            closing.result(20)
-        ended = closing.done()
+            closes.result(20)
+        ended = closes.done()
         with batcher._condition:  # or a failure would wait for ever
             batcher._condition.notify_all()
     assert ended
@@ -97,6 +97,16 @@ def test_one_more_is_begun_while_a_full_one_waits(batcher: Batcher, gate: Gate, 
     assert begun() == 1
     gate.go.set()
     assert all(future.result(60).shape == (1, gate.bundle.dimension) for future in asked)
+
+
+def test_a_single_stream_begins_nothing_ahead(engine: Engine) -> None:
+    gate = Gate(engine.search.encoder)
+    with closing(Batcher(gate, limits=Limits(interactive=60, batch=600))) as batcher:
+        _ask(batcher, [f"导出第 {number} 页的时候又闪退了" for number in range(3 * BATCH_TOKENS // 8)])
+        full, first = batcher._waiting.full, gate.entered.acquire(timeout=60)
+        second = gate.entered.acquire(timeout=0.5)
+        gate.go.set()
+    assert (full, first, second) == (True, True, False)
 
 
 def test_batch_work_alone_is_not_begun_ahead(batcher: Batcher, begun: Callable[[], int]) -> None:
