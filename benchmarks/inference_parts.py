@@ -11,8 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from nlp_service.inference.bundle import WHOLE, EncoderBundle
-from nlp_service.inference.encoder import Encoder, batches, pad, quickest
+from nlp_service.inference.encoder import Encoder, quickest
 from nlp_service.inference.openvino_import import import_openvino
+from nlp_service.inference.padding import batches, pad
 from nlp_service.inference.session import OpenVinoSession
 from nlp_service.inference.unpacking import unpack_weights
 

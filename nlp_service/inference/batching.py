@@ -19,7 +19,7 @@ from weakref import ReferenceType, ref
 import numpy as np
 
 from nlp_service.errors import Overloaded
-from nlp_service.inference.encoder import Encoder, Side, Vectors, merge, padded_length
+from nlp_service.inference.encoder import Encoder, Side, Vectors, merge
 from nlp_service.inference.observer import Observer, SilentObserver
 from nlp_service.inference.recent import RecentVectors
 from nlp_service.inference.waiting import Job, Lane, Request, Taken, Waiting
@@ -66,7 +66,7 @@ class Batcher:
         self.encoder = encoder
         self._limits = limits or Limits()
         self._observer: Observer = observer or SilentObserver()
-        self._waiting = Waiting()
+        self._waiting = Waiting(encoder.packing)
         self._recent = RecentVectors(self._limits.recent)
         self._seconds_per_token = SECONDS_PER_TOKEN  # a running mean
         self._closed = False
@@ -237,7 +237,7 @@ class Batcher:
                 _fail(request, error)
             return
         self._observer.batch(len(jobs), sum(len(job.window.ids) for job in jobs), time.perf_counter() - started)
-        tokens = sum(padded_length(len(job.window.ids)) for job in jobs)
+        tokens = sum(self.encoder.packing.size(len(job.window.ids)) for job in jobs)
         with self._condition:
             ended = time.perf_counter()
             passed = ended - max(since, self._ended)  # since any stream gave something

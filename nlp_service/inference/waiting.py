@@ -2,8 +2,8 @@
 
 Requests of a few texts and requests of many wait in lanes of their own. When both wait, computed tokens are divided
 among the lanes by LANE_SHARES (stride scheduling, Waldspurger and Weihl 1995), so neither starves. In a lane, requests
-take turns. A batch is formed around the next window of the request whose turn it is, from windows of similar length, so
-that little is padded.
+take turns. A batch is formed around the next window of the request whose turn it is; where windows are padded to equal
+length, from those of similar length.
 
 A window that several requests ask for at the same time is computed once.
 """
@@ -15,13 +15,16 @@ from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Literal
 
-from nlp_service.inference.encoder import BATCH_TOKENS, Vectors, padded_length
+from nlp_service.inference.encoder import Vectors
+from nlp_service.inference.padding import PADDED, Packing
 from nlp_service.inference.windows import Window
 
 Lane = Literal["interactive", "batch"]
 LANE_SHARES: dict[Lane, float] = {"interactive": 0.8, "batch": 0.2}
 PADDED_AT_MOST = 2
-"""A window joins a batch whose windows are at most so many times as long."""
+"""A window joins a batch, if padded, whose windows are at most so many times as long."""
+WORTH_FILLING = 1 / 8
+"""A batch that has room for less than this part of it is not filled up: all that wait would be looked through."""
 
 OVERTAKEN = 1.25
 """What waits is computed after so many times its tokens at most, in a full queue (docs/decisions/0020)."""
@@ -70,7 +73,8 @@ class Taken:
 class Waiting:
     """Not safe for use by several threads at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, packing: Packing = PADDED) -> None:
+        self.packing = packing
         self._lanes: dict[Lane, dict[Request, None]] = {lane: {} for lane in LANE_SHARES}
         self._open: dict[bytes, Job] = {}
         self._tokens: dict[Lane, int] = dict.fromkeys(LANE_SHARES, 0)
@@ -95,7 +99,7 @@ class Waiting:
     @property
     def full(self) -> bool:
         """Whether interactive requests alone wait for as many tokens as a batch has."""
-        return self._tokens["interactive"] >= BATCH_TOKENS
+        return self._tokens["interactive"] >= self.packing.tokens
 
     def tokens_before(self, lane: Lane) -> float:
         """Tokens that will be computed before everything is, that waits in the lane now.
@@ -120,32 +124,35 @@ class Waiting:
             request.begun = request.arrived
 
     def take(self, now: float) -> Taken:
-        """The windows to compute next, up to BATCH_TOKENS padded, at least one unless all requests have expired."""
+        """The windows to compute next, as many as a batch holds, at least one unless all requests have expired."""
         taken = Taken([], [], [])
         lane = self._next_lane()
-        width, found = 0, True
-        while found and (len(taken.jobs) + 1) * width <= BATCH_TOKENS:
+        width = used = 0
+        found = True
+        while found and self._room(width, used):
             found = False
             for request in list(self._lanes[lane]):
                 if not request.begun and now > request.latest:
                     self.drop(request)
                     taken.expired.append(request)
                     continue
-                job = self._fitting(request, width)
+                job = self._fitting(request, width, used)
                 if job is None:
                     continue
-                width = width or padded_length(len(job.window.ids))
+                size = self.packing.size(len(job.window.ids))
+                width = width or size
+                used += width if self.packing.padded else size
                 self._take(job, request, taken, now)
                 found = True
-                if (len(taken.jobs) + 1) * width > BATCH_TOKENS:
+                if not self._room(width, used):
                     break
-        self._passes[lane] += width * len(taken.jobs) / LANE_SHARES[lane]
+        self._passes[lane] += used / LANE_SHARES[lane]
         return taken
 
     def done(self, job: Job, vector: Vectors) -> list[Request]:
         """Give a vector to those that wait for it; the requests that now have all of theirs."""
         del self._open[job.window.key]
-        self._computing -= padded_length(len(job.window.ids))
+        self._computing -= self.packing.size(len(job.window.ids))
         for request, row in job.waiters:
             request.pooled[row] = vector
             request.lacking -= 1
@@ -154,7 +161,7 @@ class Waiting:
     def failed(self, job: Job) -> list[Request]:
         """Forget a window that could not be computed; the requests that asked for it, which are dropped."""
         self._open.pop(job.window.key, None)
-        self._computing -= padded_length(len(job.window.ids))
+        self._computing -= self.packing.size(len(job.window.ids))
         requests = list(dict.fromkeys(request for request, _ in job.waiters))
         for request in requests:
             self.drop(request)
@@ -190,22 +197,31 @@ class Waiting:
     def _next_lane(self) -> Lane:
         return min((lane for lane, requests in self._lanes.items() if requests), key=self._passes.__getitem__)
 
-    def _fitting(self, request: Request, width: int) -> Job | None:
-        """The longest window of a request that fits into a batch of this width; the shortest when there is none yet."""
+    def _room(self, width: int, used: int) -> int:
+        """The longest window that may join a batch of which so many tokens are used, the first one with `width`."""
+        room = self.packing.tokens - used
+        if self.packing.padded and used:
+            return width if width <= room else 0
+        return room if room >= self.packing.tokens * WORTH_FILLING else 0
+
+    def _fitting(self, request: Request, width: int, used: int) -> Job | None:
+        """The longest window of a request that fits into a batch; the shortest when there is none in it yet."""
         request.jobs = [job for job in request.jobs if not job.taken]
         if not request.jobs:
             del self._lanes[request.lane][request]
             return None
-        if not width:
+        if not used:
             return request.jobs[0]
-        index = bisect_right(request.jobs, width, key=lambda job: len(job.window.ids)) - 1
+        index = bisect_right(request.jobs, self._room(width, used), key=lambda job: len(job.window.ids)) - 1
         job = request.jobs[index]
-        return job if index >= 0 and padded_length(len(job.window.ids)) * PADDED_AT_MOST >= width else None
+        if index < 0 or (self.packing.padded and self.packing.size(len(job.window.ids)) * PADDED_AT_MOST < width):
+            return None
+        return job
 
     def _take(self, job: Job, request: Request, taken: Taken, now: float) -> None:
         job.taken = True
         self._count(job, -1)
-        self._computing += padded_length(len(job.window.ids))
+        self._computing += self.packing.size(len(job.window.ids))
         taken.jobs.append(job)
         request.jobs.remove(job)
         lane = self._lanes[request.lane]
@@ -219,4 +235,4 @@ class Waiting:
 
     def _count(self, job: Job, change: int) -> None:
         self._windows[job.lane] += change
-        self._tokens[job.lane] += change * padded_length(len(job.window.ids))
+        self._tokens[job.lane] += change * self.packing.size(len(job.window.ids))

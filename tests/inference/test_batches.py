@@ -4,19 +4,10 @@ import random
 
 import pytest
 
-from nlp_service.inference import encoder
-from nlp_service.inference.encoder import (
-    BATCH_COST,
-    BATCH_TOKENS,
-    Vectors,
-    batches,
-    normalise,
-    pad,
-    padded_length,
-    padded_rows,
-    run_windows,
-)
+from nlp_service.inference import padding
+from nlp_service.inference.encoder import Vectors, normalise, run_windows
 from nlp_service.inference.engine import Engine
+from nlp_service.inference.padding import BATCH_COST, BATCH_TOKENS, batches, pad, padded_length, padded_rows
 from nlp_service.inference.windows import Window
 
 LENGTHS = random.Random(5).choices(range(3, 257), k=200)
@@ -74,7 +65,7 @@ def test_nothing_makes_no_batch() -> None:
 
 @pytest.mark.parametrize("rows", [1, 2, 7, 21])
 def test_few_numbers_of_tokens_occur(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
-    monkeypatch.setattr(encoder, "ROWS_ALIKE", True)
+    monkeypatch.setattr(padding, "ROWS_ALIKE", True)
     for width in (8, 24, 40, 112):
         more = padded_rows(rows, width)
         assert more >= rows
@@ -96,7 +87,7 @@ def test_rows_of_nothing_change_no_vector(monkeypatch: pytest.MonkeyPatch, engin
     shapes: dict[bool, list[int]] = {}
 
     def vectors(filled_up: bool) -> Vectors:
-        monkeypatch.setattr(encoder, "ROWS_ALIKE", filled_up)
+        monkeypatch.setattr(padding, "ROWS_ALIKE", filled_up)
         shapes[filled_up] = [len(pad([windows[row].ids for row in rows])[0]) for rows in batches_of(windows)]
         return normalise(run_windows(own._session, windows, own.bundle.dimension))
 
@@ -106,7 +97,7 @@ def test_rows_of_nothing_change_no_vector(monkeypatch: pytest.MonkeyPatch, engin
 
 
 def test_batches_are_cut_so_that_few_rows_of_nothing_are_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoder, "ROWS_ALIKE", True)
+    monkeypatch.setattr(padding, "ROWS_ALIKE", True)
     computed = sum(pad([[7] * LENGTHS[row] for row in rows])[0].size for rows in batches(LENGTHS))
     needed = sum(padded_length(length) for length in LENGTHS)
     assert computed < 1.1 * needed

@@ -10,14 +10,14 @@ import pytest
 
 from nlp_service.errors import Overloaded
 from nlp_service.inference.batching import Batcher, Limits
-from nlp_service.inference.encoder import BATCH_TOKENS, Vectors
+from nlp_service.inference.encoder import Vectors
 from nlp_service.inference.engine import Engine
 from nlp_service.inference.opening import streams_of
 from tests.gate import Gate
 
 STREAMS = 2
-LONG = "登录失败，请稍后再试。" * 60
-"""A batch of its own."""
+LONG = "登录失败，请稍后再试。" * 30
+"""As many tokens as a window has."""
 
 
 @pytest.fixture
@@ -46,19 +46,30 @@ def begun(gate: Gate) -> Callable[[], int]:
     return count
 
 
+def _texts_of(batches: int, batcher: Batcher) -> list[str]:
+    """Long ones that fill so many batches."""
+    windows = batches * batcher.encoder.packing.tokens // batcher.encoder.bundle.window_tokens
+    return [f"{LONG}{number}" for number in range(windows)]
+
+
+def _short_ones(batcher: Batcher) -> list[str]:
+    """Of more than two batches."""
+    return [f"导出第 {number} 页的时候又闪退了" for number in range(3 * batcher.encoder.packing.tokens // 8)]
+
+
 def _ask(batcher: Batcher, texts: list[str]) -> list[Future[Vectors]]:
     return [batcher.submit([text]).vectors for text in texts]
 
 
 def test_as_many_as_there_are_streams_are_begun(batcher: Batcher, begun: Callable[[], int]) -> None:
-    _ask(batcher, [f"{LONG}{number}" for number in range(STREAMS)])
+    _ask(batcher, _texts_of(STREAMS, batcher))
     assert begun() == STREAMS
     _ask(batcher, ["短一点的"])
     assert begun() == 0
 
 
 def test_one_request_of_several_batches_has_all_streams(batcher: Batcher, begun: Callable[[], int]) -> None:
-    batcher.submit([f"{LONG}{number}" for number in range(3 * STREAMS)])
+    batcher.submit(_texts_of(3 * STREAMS, batcher))
     assert begun() == STREAMS
 
 
@@ -90,9 +101,9 @@ def test_closing_ends_when_a_caller_computes_and_what_waits_is_cancelled(engine:
 
 
 def test_one_more_is_begun_while_a_full_one_waits(batcher: Batcher, gate: Gate, begun: Callable[[], int]) -> None:
-    _ask(batcher, [f"{LONG}{number}" for number in range(STREAMS)])
+    _ask(batcher, _texts_of(STREAMS, batcher))
     assert begun() == STREAMS
-    asked = _ask(batcher, [f"导出第 {number} 页的时候又闪退了" for number in range(3 * BATCH_TOKENS // 8)])
+    asked = _ask(batcher, _short_ones(batcher))
     assert batcher._waiting.full
     assert begun() == 1
     gate.go.set()
@@ -102,7 +113,7 @@ def test_one_more_is_begun_while_a_full_one_waits(batcher: Batcher, gate: Gate, 
 def test_a_single_stream_begins_nothing_ahead(engine: Engine) -> None:
     gate = Gate(engine.search.encoder)
     with closing(Batcher(gate, limits=Limits(interactive=60, batch=600))) as batcher:
-        _ask(batcher, [f"导出第 {number} 页的时候又闪退了" for number in range(3 * BATCH_TOKENS // 8)])
+        _ask(batcher, _short_ones(batcher))
         full, first = batcher._waiting.full, gate.entered.acquire(timeout=60)
         second = gate.entered.acquire(timeout=0.5)
         gate.go.set()

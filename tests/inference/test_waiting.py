@@ -6,7 +6,7 @@ from contextvars import copy_context
 import numpy as np
 import pytest
 
-from nlp_service.inference.encoder import BATCH_TOKENS
+from nlp_service.inference.padding import BATCH_TOKENS
 from nlp_service.inference.waiting import OVERTAKEN, Job, Lane, Request, Waiting
 from nlp_service.inference.windows import Window
 

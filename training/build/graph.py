@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from nlp_service.inference.attention import spell_out_attention
 from nlp_service.inference.bundle import WHOLE
-from nlp_service.inference.encoder import pad
 from nlp_service.inference.openvino_import import import_openvino
+from nlp_service.inference.padding import pad
 from nlp_service.inference.windows import Windower
 from training.build.lookups import look_up_codes
 from training.encoder import mean_pool

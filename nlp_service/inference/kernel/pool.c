@@ -1,0 +1,166 @@
+#define _GNU_SOURCE
+#include "pool.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+
+enum { PART = 256 /* tokens, unless a text alone has more: more are no faster, and take more memory */ };
+
+/* Texts that one thread computes, and who waits for them. */
+typedef struct Part {
+    struct Part *next;
+    struct Call *call;
+    const int32_t *ids, *lengths;
+    int texts, tokens, longest;
+    float *pooled;
+} Part;
+
+typedef struct Call {
+    const Model *model;
+    int left, failed;
+    pthread_cond_t done;
+} Call;
+
+/* Memory to compute in, kept for the next part. */
+typedef struct Memory {
+    struct Memory *next;
+    size_t bytes;
+    void *work;
+} Memory;
+
+struct Pool {
+    pthread_mutex_t lock;
+    pthread_cond_t wanted;
+    Part *first, **last;
+    Memory *free;
+    int closing, threads;
+    pthread_t thread[];
+};
+
+static Memory *borrow(Pool *pool, size_t bytes) {
+    pthread_mutex_lock(&pool->lock);
+    Memory *memory = pool->free;
+    if (memory) pool->free = memory->next;
+    pthread_mutex_unlock(&pool->lock);
+    if (!memory && !(memory = calloc(1, sizeof *memory))) return 0;
+    if (memory->bytes < bytes) {
+        free(memory->work);
+        memory->work = aligned_alloc(64, bytes);
+        memory->bytes = memory->work ? bytes : 0;
+    }
+    return memory;
+}
+
+static void give_back(Pool *pool, Memory *memory) {
+    pthread_mutex_lock(&pool->lock);
+    memory->next = pool->free;
+    pool->free = memory;
+    pthread_mutex_unlock(&pool->lock);
+}
+
+static int compute(Pool *pool, const Model *model, const Part *part) {
+    Memory *memory = borrow(pool, forward_bytes(model, part->tokens, part->longest));
+    if (!memory) return -1;
+    const int failed = memory->work ? 0 : -1;
+    if (!failed) forward(model, part->ids, part->lengths, part->texts, part->pooled, memory->work);
+    give_back(pool, memory);
+    return failed;
+}
+
+static void *serve(void *of) {
+    Pool *pool = of;
+    pthread_mutex_lock(&pool->lock);
+    for (;;) {
+        while (!pool->first && !pool->closing) pthread_cond_wait(&pool->wanted, &pool->lock);
+        Part *part = pool->first;
+        if (!part) break;
+        if (!(pool->first = part->next)) pool->last = &pool->first;
+        pthread_mutex_unlock(&pool->lock);
+        const int failed = compute(pool, part->call->model, part);
+        pthread_mutex_lock(&pool->lock);
+        part->call->failed |= failed;
+        if (!--part->call->left) pthread_cond_signal(&part->call->done);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return 0;
+}
+
+Pool *pool_open(int threads, int give_way) {
+    Pool *pool = calloc(1, sizeof *pool + (size_t)threads * sizeof *pool->thread);
+    if (!pool) return 0;
+    pthread_mutex_init(&pool->lock, 0);
+    pthread_cond_init(&pool->wanted, 0);
+    pool->last = &pool->first;
+    for (; pool->threads < threads; pool->threads++) {
+        if (pthread_create(&pool->thread[pool->threads], 0, serve, pool)) {
+            pool_close(pool);
+            return 0;
+        }
+#ifdef SCHED_IDLE
+        const struct sched_param none = {0};
+        if (give_way) (void)pthread_setschedparam(pool->thread[pool->threads], SCHED_IDLE, &none);
+#else
+        (void)give_way;
+#endif
+    }
+    return pool;
+}
+
+void pool_close(Pool *pool) {
+    pthread_mutex_lock(&pool->lock);
+    pool->closing = 1;
+    pthread_cond_broadcast(&pool->wanted);
+    pthread_mutex_unlock(&pool->lock);
+    for (int t = 0; t < pool->threads; t++) pthread_join(pool->thread[t], 0);
+    while (pool->free) {
+        Memory *memory = pool->free;
+        pool->free = memory->next;
+        free(memory->work);
+        free(memory);
+    }
+    pthread_cond_destroy(&pool->wanted);
+    pthread_mutex_destroy(&pool->lock);
+    free(pool);
+}
+
+/* Cuts texts, in their order, into parts; gives how many. */
+static int cut(Call *call, const int32_t *ids, const int32_t *lengths, int texts, float *pooled, Part *parts) {
+    int count = 0;
+    for (int i = 0; i < texts; i++) {
+        Part *part = parts + count - 1;
+        if (!count || part->tokens + lengths[i] > PART) {
+            part = parts + count++;
+            *part = (Part){.call = call, .ids = ids, .lengths = lengths + i, .pooled = pooled + (size_t)i * call->model->hidden};
+        }
+        part->texts++;
+        part->tokens += lengths[i];
+        if (lengths[i] > part->longest) part->longest = lengths[i];
+        ids += lengths[i];
+    }
+    return count;
+}
+
+int pool_forward(Pool *pool, const Model *model, const int32_t *ids, const int32_t *lengths, int texts, float *pooled) {
+    Call call = {.model = model};
+    Part *parts = calloc((size_t)texts, sizeof *parts);
+    if (!parts) return -1;
+    const int count = cut(&call, ids, lengths, texts, pooled, parts);
+    if (!pool->threads) {
+        for (int p = 0; p < count; p++) call.failed |= compute(pool, model, parts + p);
+    } else {
+        pthread_cond_init(&call.done, 0);
+        call.left = count;
+        pthread_mutex_lock(&pool->lock);
+        for (int p = 0; p < count; p++) {
+            *pool->last = parts + p;
+            pool->last = &parts[p].next;
+            pthread_cond_signal(&pool->wanted);
+        }
+        while (call.left) pthread_cond_wait(&call.done, &pool->lock);
+        pthread_mutex_unlock(&pool->lock);
+        pthread_cond_destroy(&call.done);
+    }
+    free(parts);
+    return call.failed;
+}

@@ -1,0 +1,19 @@
+/* Threads that compute and run nothing of Python. */
+#ifndef NLP_POOL_H
+#define NLP_POOL_H
+
+#include "forward.h"
+
+typedef struct Pool Pool;
+
+/* A pool of so many threads; with none, whoever asks computes. With `give_way` its threads compute while nobody else
+ * needs a core, where the system has such a policy. Null when there is no memory or no thread to be had. */
+Pool *pool_open(int threads, int give_way);
+
+/* Ends the threads, once nobody waits for them. */
+void pool_close(Pool *pool);
+
+/* As `forward`, in parts of about PART tokens, which the threads share. 0, or -1 when there is no memory. */
+int pool_forward(Pool *pool, const Model *model, const int32_t *ids, const int32_t *lengths, int texts, float *pooled);
+
+#endif

@@ -1,0 +1,64 @@
+"""Runs an encoder by the compiled forward pass."""
+
+import ctypes
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nlp_service.inference.bundle import WHOLE, GraphFiles
+from nlp_service.inference.kernel.library import library
+from nlp_service.inference.kernel.weights import read_weights
+from nlp_service.inference.mapped import Mapped, share_tables
+from nlp_service.inference.openvino_import import import_openvino
+from nlp_service.inference.padding import Packing
+
+
+class KernelSession:
+    """An encoder's weights, and threads that compute with them.
+
+    Any number of threads may call `run` at once. docs/decisions/0027 says what it is for.
+    """
+
+    packing = Packing(256, padded=False)
+    """What one thread computes at a time (PART in pool.c); with more tokens it computes no more in a second."""
+
+    def __init__(self, folder: Path, threads: int, *, files: GraphFiles = WHOLE) -> None:
+        """With a single thread, those that call `run` compute themselves.
+
+        Raises OSError when a file cannot be read, UnsupportedGraph when this is no encoder of the kind that was
+        compiled.
+        """
+        openvino = import_openvino()
+        mapped = Mapped(folder / files.weights)
+        graph = (folder / files.graph).read_bytes()
+        model = openvino.Core().read_model(graph, openvino.Tensor(mapped.bytes, shared_memory=True))
+        self._mapped = [mapped, *share_tables(openvino, model, mapped)]
+        self._weights = read_weights(model)
+        for one in self._mapped:
+            one.release()
+        self._library = library()
+        self._pool = self._library.pool_open(threads if threads > 1 else 0, 1)
+        if not self._pool:
+            raise OSError("没有线程或内存可用 · no thread or memory to be had")
+        weakref.finalize(self, self._library.pool_close, self._pool)
+
+    def run(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """Mean token states, shape (rows, hidden), of token ids; rows of any length, one token or more.
+
+        Raises ValueError for ids and lengths that the encoder does not know, MemoryError.
+        """
+        lengths = np.fromiter(map(len, rows), np.int32, len(rows))
+        ids = np.fromiter((token for row in rows for token in row), np.int32, int(lengths.sum()))
+        known = self._weights
+        if not rows:
+            return np.empty((0, known.model.hidden), np.float32)
+        if lengths.min() < 1 or lengths.max() > known.longest or ids.min() < 0 or ids.max() >= known.vocabulary:
+            raise ValueError(f"rows of 1 to {known.longest} tokens below {known.vocabulary} are needed")
+        pooled = np.empty((len(rows), known.model.hidden), np.float32)
+        address = (ids.ctypes.data, lengths.ctypes.data, len(rows), pooled.ctypes.data)
+        if self._library.pool_forward(self._pool, ctypes.byref(known.model), *address):
+            raise MemoryError("内存不足 · no memory to compute a batch in")
+        return pooled
