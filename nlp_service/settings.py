@@ -1,6 +1,5 @@
 """All settings, from the environment (prefix ``NLP_``); defaults are safe on one machine."""
 
-import os
 import re
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nlp_service.access.credential import SECRET_BYTES
 from nlp_service.access.loopback import is_loopback
+from nlp_service.inference.processor import cores
 from nlp_service.storage.statuses import ArticleStatus
 
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9A-Fa-f:]+\](:[0-9]{1,5})?")
@@ -131,5 +131,4 @@ class Settings(BaseSettings):
     @property
     def inference_threads(self) -> int:
         """Threads that one worker process computes with."""
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return self.threads or max(1, cores // self.workers)
+        return self.threads or max(1, cores() // self.workers)

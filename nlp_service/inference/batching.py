@@ -27,7 +27,7 @@ from nlp_service.inference.windows import Window
 
 INTERACTIVE_TEXTS = 4
 """Requests of more texts are batch work."""
-AHEAD = 1
+AHEAD = 2
 """Full batches that are begun before one of several streams is free; a single one shares its core with all else."""
 SECONDS_PER_TOKEN = 1 / 4000
 """Assumed until the first batches were computed."""

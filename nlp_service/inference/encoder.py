@@ -104,7 +104,7 @@ def open_session(
     """What computes a graph of a bundle soonest on this processor (docs/decisions/0001 and 0027)."""
     if library() is not None and not has_matrix_units() and bundle.pooling == "mean":
         with suppress(UnsupportedGraph):
-            return KernelSession(folder, threads, files=files)
+            return KernelSession.load(folder, threads, files)
     graph, arithmetic = quickest(bundle, files)
     return OpenVinoSession(folder, threads, arithmetic, files=graph, streams=streams)
 

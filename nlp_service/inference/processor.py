@@ -1,5 +1,6 @@
-"""What the processor multiplies fastest, as the kernel of the operating system tells it."""
+"""What the processor multiplies fastest, and how many cores there are, as the system tells it."""
 
+import os
 from pathlib import Path
 
 CPU_FLAGS = Path("/proc/cpuinfo")
@@ -13,6 +14,11 @@ def has_matrix_units() -> bool:
 def multiplies_bytes() -> bool:
     """Whether its vectors multiply numbers of 8 bits and add up the products in one step (VNNI)."""
     return bool({"avx512_vnni", "avx_vnni"} & _flags())
+
+
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _flags() -> set[str]:

@@ -6,7 +6,11 @@
 #include <math.h>
 #include <string.h>
 
+#ifdef __clang__
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni,fma"))), apply_to = function)
+#else
 #pragma GCC target("avx512f,avx512bw,avx512vl,avx512vnni,fma")
+#endif
 
 #define INLINE static inline __attribute__((always_inline))
 #define APART static __attribute__((noinline))
@@ -346,57 +350,46 @@ static void embed(const Model *m, int32_t id, int position, float *state) {
     }
 }
 
+/* Counts what has passed since it was called last as work of a kind. */
+static void count(uint64_t *ticks, int kind, uint64_t *since) {
+    const uint64_t now = __rdtsc();
+    ticks[kind] += now - *since;
+    *since = now;
+}
+
 /* Everything of a layer after attention, for up to BLOCK tokens from `first` on. */
-static void feed_block(const Model *m, const Layer *layer, const Work *w, size_t first, int tokens, int is_last) {
+static void feed_block(
+    const Model *m, const Layer *layer, const Work *w, size_t first, int tokens, int is_last, uint64_t *ticks, uint64_t *since
+) {
     const size_t hidden = (size_t)m->hidden, feed = (size_t)m->feed;
     float *states = w->states + first * hidden;
     int8_t *codes = w->codes + first * hidden;
     Range *ranges = w->ranges + first;
     for (int t = 0; t < tokens; t++) quantise(w->attended + (first + t) * hidden, m->hidden, codes + t * hidden, ranges + t);
+    count(ticks, NORMS_AND_CODES, since);
     linear_added(codes, ranges, tokens, &layer->projection, states);
+    count(ticks, MATRICES, since);
     for (int t = 0; t < tokens; t++) {
         normalise(states + t * hidden, m->hidden, &layer->after_attention, m->epsilon);
         quantise(states + t * hidden, m->hidden, codes + t * hidden, ranges + t);
     }
+    count(ticks, NORMS_AND_CODES, since);
     linear_activated(codes, ranges, tokens, &layer->up, w->feed);
+    count(ticks, MATRICES, since);
     for (int t = 0; t < tokens; t++) quantise(w->feed + t * feed, m->feed, w->feed_codes + t * feed, w->feed_ranges + t);
+    count(ticks, NORMS_AND_CODES, since);
     linear_added(w->feed_codes, w->feed_ranges, tokens, &layer->down, states);
+    count(ticks, MATRICES, since);
     for (int t = 0; t < tokens; t++) {
         normalise(states + t * hidden, m->hidden, &layer->after_feed, m->epsilon);
         if (!is_last) quantise(states + t * hidden, m->hidden, codes + t * hidden, ranges + t);
     }
+    count(ticks, NORMS_AND_CODES, since);
 }
 
 static int at_most(size_t left, int bound) { return left < (size_t)bound ? (int)left : bound; }
 
-void forward(const Model *model, const int32_t *ids, const int32_t *lengths, int texts, float *pooled, void *work) {
-    const size_t hidden = (size_t)model->hidden;
-    size_t tokens = 0, t = 0;
-    int longest = 0;
-    for (int i = 0; i < texts; i++) {
-        tokens += (size_t)lengths[i];
-        longest = lengths[i] > longest ? lengths[i] : longest;
-    }
-    const Work w = lay_out(model, tokens, longest, work);
-    for (int i = 0; i < texts; i++)
-        for (int j = 0; j < lengths[i]; j++, t++) {
-            embed(model, ids[t], j, w.states + t * hidden);
-            normalise(w.states + t * hidden, model->hidden, &model->embedded, model->epsilon);
-            quantise(w.states + t * hidden, model->hidden, w.codes + t * hidden, w.ranges + t);
-        }
-    for (int l = 0; l < model->layers; l++) {
-        const Layer *layer = model->layer + l;
-        for (t = 0; t < tokens; t += BLOCK)
-            linear_stored(
-                w.codes + t * hidden, w.ranges + t, at_most(tokens - t, BLOCK), &layer->attention, w.attention + t * 3 * hidden
-            );
-        t = 0;
-        for (int i = 0; i < texts; t += (size_t)lengths[i++])
-            attend(w.attention + t * 3 * hidden, model->hidden, lengths[i], w.scratch, w.attended + t * hidden);
-        for (t = 0; t < tokens; t += BLOCK)
-            feed_block(model, layer, &w, t, at_most(tokens - t, BLOCK), l + 1 == model->layers);
-    }
-    const float *state = w.states;
+static void pool_means(const float *state, const int32_t *lengths, int texts, size_t hidden, float *pooled) {
     for (int i = 0; i < texts; i++) {
         float *mean = pooled + i * hidden;
         memset(mean, 0, hidden * sizeof *mean);
@@ -405,6 +398,48 @@ void forward(const Model *model, const int32_t *ids, const int32_t *lengths, int
         for (size_t c = 0; c < hidden; c++) mean[c] /= (float)lengths[i];
     }
 }
+
+void forward(
+    const Model *model, const int32_t *ids, const int32_t *lengths, int texts, float *pooled, void *work, uint64_t *ticks
+) {
+    const size_t hidden = (size_t)model->hidden;
+    uint64_t since = __rdtsc();
+    size_t tokens = 0, t = 0;
+    int longest = 0;
+    for (int i = 0; i < texts; i++) {
+        tokens += (size_t)lengths[i];
+        longest = lengths[i] > longest ? lengths[i] : longest;
+    }
+    const Work w = lay_out(model, tokens, longest, work);
+    for (int i = 0; i < texts; i++)
+        for (int j = 0; j < lengths[i]; j++, t++) embed(model, ids[t], j, w.states + t * hidden);
+    count(ticks, EMBEDDINGS, &since);
+    for (t = 0; t < tokens; t++) {
+        normalise(w.states + t * hidden, model->hidden, &model->embedded, model->epsilon);
+        quantise(w.states + t * hidden, model->hidden, w.codes + t * hidden, w.ranges + t);
+    }
+    count(ticks, NORMS_AND_CODES, &since);
+    for (int l = 0; l < model->layers; l++) {
+        const Layer *layer = model->layer + l;
+        for (t = 0; t < tokens; t += BLOCK)
+            linear_stored(
+                w.codes + t * hidden, w.ranges + t, at_most(tokens - t, BLOCK), &layer->attention, w.attention + t * 3 * hidden
+            );
+        count(ticks, MATRICES, &since);
+        t = 0;
+        for (int i = 0; i < texts; t += (size_t)lengths[i++])
+            attend(w.attention + t * 3 * hidden, model->hidden, lengths[i], w.scratch, w.attended + t * hidden);
+        count(ticks, ATTENTION, &since);
+        for (t = 0; t < tokens; t += BLOCK)
+            feed_block(model, layer, &w, t, at_most(tokens - t, BLOCK), l + 1 == model->layers, ticks, &since);
+    }
+    pool_means(w.states, lengths, texts, hidden, pooled);
+    count(ticks, NORMS_AND_CODES, &since);
+}
+
+#ifdef __clang__
+#pragma clang attribute pop
+#endif
 
 #else /* another processor or compiler */
 
@@ -415,8 +450,10 @@ size_t forward_bytes(const Model *model, int tokens, int longest) {
     return 0;
 }
 
-void forward(const Model *model, const int32_t *ids, const int32_t *lengths, int texts, float *pooled, void *work) {
-    (void)model, (void)ids, (void)lengths, (void)texts, (void)pooled, (void)work;
+void forward(
+    const Model *model, const int32_t *ids, const int32_t *lengths, int texts, float *pooled, void *work, uint64_t *ticks
+) {
+    (void)model, (void)ids, (void)lengths, (void)texts, (void)pooled, (void)work, (void)ticks;
 }
 
 #endif

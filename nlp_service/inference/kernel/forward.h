@@ -55,7 +55,13 @@ int forward_supported(void);
 /* Bytes that `forward` works in. */
 size_t forward_bytes(const Model *model, int tokens, int longest);
 
-/* Mean states of the tokens of each text, [texts][hidden]; `work` is at an address divisible by 64. */
-void forward(const Model *model, const int32_t *ids, const int32_t *lengths, int texts, float *pooled, void *work);
+/* Where the time goes, for `ticks`. */
+enum { EMBEDDINGS, MATRICES, ATTENTION, NORMS_AND_CODES, KINDS };
+
+/* Mean states of the tokens of each text, [texts][hidden]. `work` is at an address divisible by 64; `ticks`, [KINDS], gets
+ * how far the processor's clock went during each kind of work. */
+void forward(
+    const Model *model, const int32_t *ids, const int32_t *lengths, int texts, float *pooled, void *work, uint64_t *ticks
+);
 
 #endif

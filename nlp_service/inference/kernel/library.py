@@ -9,6 +9,8 @@ HEAD = 32
 """Numbers of a query, key or value in one head of attention."""
 COLUMNS = 64
 """Outputs of a matrix whose codes lie together: sizes of layers are multiples of it."""
+KINDS = ("word embeddings", "matrices", "attention", "norms and codes")
+"""What time is counted for."""
 
 
 class Linear(ctypes.Structure):
@@ -65,6 +67,7 @@ def library() -> Any:
     loaded.forward_supported.restype = ctypes.c_int
     loaded.pool_open.argtypes, loaded.pool_open.restype = (ctypes.c_int, ctypes.c_int), ctypes.c_void_p
     loaded.pool_close.argtypes, loaded.pool_close.restype = (ctypes.c_void_p,), None
+    loaded.pool_ticks.argtypes, loaded.pool_ticks.restype = (ctypes.c_void_p, ctypes.c_void_p), None
     loaded.pool_forward.argtypes = (
         ctypes.c_void_p,
         ctypes.POINTER(Model),

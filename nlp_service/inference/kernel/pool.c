@@ -34,6 +34,7 @@ struct Pool {
     pthread_cond_t wanted;
     Part *first, **last;
     Memory *free;
+    uint64_t ticks[KINDS];
     int closing, threads;
     pthread_t thread[];
 };
@@ -52,8 +53,9 @@ static Memory *borrow(Pool *pool, size_t bytes) {
     return memory;
 }
 
-static void give_back(Pool *pool, Memory *memory) {
+static void give_back(Pool *pool, Memory *memory, const uint64_t *ticks) {
     pthread_mutex_lock(&pool->lock);
+    for (int kind = 0; kind < KINDS; kind++) pool->ticks[kind] += ticks[kind];
     memory->next = pool->free;
     pool->free = memory;
     pthread_mutex_unlock(&pool->lock);
@@ -63,8 +65,9 @@ static int compute(Pool *pool, const Model *model, const Part *part) {
     Memory *memory = borrow(pool, forward_bytes(model, part->tokens, part->longest));
     if (!memory) return -1;
     const int failed = memory->work ? 0 : -1;
-    if (!failed) forward(model, part->ids, part->lengths, part->texts, part->pooled, memory->work);
-    give_back(pool, memory);
+    uint64_t ticks[KINDS] = {0};
+    if (!failed) forward(model, part->ids, part->lengths, part->texts, part->pooled, memory->work, ticks);
+    give_back(pool, memory, ticks);
     return failed;
 }
 
@@ -122,6 +125,12 @@ void pool_close(Pool *pool) {
     pthread_cond_destroy(&pool->wanted);
     pthread_mutex_destroy(&pool->lock);
     free(pool);
+}
+
+void pool_ticks(Pool *pool, uint64_t *ticks) {
+    pthread_mutex_lock(&pool->lock);
+    for (int kind = 0; kind < KINDS; kind++) ticks[kind] = pool->ticks[kind];
+    pthread_mutex_unlock(&pool->lock);
 }
 
 /* Cuts texts, in their order, into parts; gives how many. */

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlp_service.inference.bundle import WHOLE, GraphFiles
-from nlp_service.inference.kernel.library import library
-from nlp_service.inference.kernel.weights import read_weights
+from nlp_service.inference.kernel.library import KINDS, library
+from nlp_service.inference.kernel.weights import Weights, read_weights
 from nlp_service.inference.mapped import Mapped, share_tables
 from nlp_service.inference.openvino_import import import_openvino
 from nlp_service.inference.padding import Packing
+from nlp_service.inference.processor import cores
 
 
 class KernelSession:
@@ -22,28 +23,43 @@ class KernelSession:
     Any number of threads may call `run` at once. docs/decisions/0027 says what it is for.
     """
 
-    packing = Packing(256, padded=False)
+    packing = Packing(512, padded=False)
     """What one thread computes at a time (PART in pool.c); with more tokens it computes no more in a second."""
 
-    def __init__(self, folder: Path, threads: int, *, files: GraphFiles = WHOLE) -> None:
+    def __init__(self, weights: Weights, threads: int) -> None:
         """With a single thread, those that call `run` compute themselves.
 
-        Raises OSError when a file cannot be read, UnsupportedGraph when this is no encoder of the kind that was
-        compiled.
+        Raises OSError where there is no thread to be had.
         """
-        openvino = import_openvino()
-        mapped = Mapped(folder / files.weights)
-        graph = (folder / files.graph).read_bytes()
-        model = openvino.Core().read_model(graph, openvino.Tensor(mapped.bytes, shared_memory=True))
-        self._mapped = [mapped, *share_tables(openvino, model, mapped)]
-        self._weights = read_weights(model)
-        for one in self._mapped:
-            one.release()
+        self._weights = weights
         self._library = library()
         self._pool = self._library.pool_open(threads if threads > 1 else 0, 1)
         if not self._pool:
             raise OSError("没有线程或内存可用 · no thread or memory to be had")
         weakref.finalize(self, self._library.pool_close, self._pool)
+
+    @classmethod
+    def load(cls, folder: Path, threads: int, files: GraphFiles = WHOLE) -> "KernelSession":
+        """Of a graph of a bundle; with 0 threads, one for each core.
+
+        Raises OSError when a file cannot be read, UnsupportedGraph when it is no encoder of the kind that was compiled.
+        """
+        openvino = import_openvino()
+        mapped = Mapped(folder / files.weights)
+        graph = (folder / files.graph).read_bytes()
+        model = openvino.Core().read_model(graph, openvino.Tensor(mapped.bytes, shared_memory=True))
+        owners = [mapped, *share_tables(openvino, model, mapped)]
+        weights = read_weights(model)
+        for owner in owners:
+            owner.release()
+        weights.keep(owners)
+        return cls(weights, threads or cores())
+
+    def shares(self) -> dict[str, float]:
+        """Which share of the time of all batches so far went into what; they add up to 1."""
+        ticks = np.zeros(len(KINDS), np.uint64)
+        self._library.pool_ticks(self._pool, ticks.ctypes.data)
+        return dict(zip(KINDS, (ticks / max(ticks.sum(), 1)).tolist(), strict=True))
 
     def run(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """Mean token states, shape (rows, hidden), of token ids; rows of any length, one token or more.

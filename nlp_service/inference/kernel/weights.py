@@ -20,7 +20,7 @@ class UnsupportedGraph(ValueError):
 
 
 @dataclass(frozen=True)
-class _Packed:
+class Packed:
     """A matrix: `codes` (outputs, inputs), the others (outputs,)."""
 
     codes: NDArray[np.uint8]
@@ -28,8 +28,8 @@ class _Packed:
     scale: NDArray[np.float32]
     bias: NDArray[np.float32]
 
-    def times(self, factor: float) -> "_Packed":
-        return _Packed(self.codes, self.zero, self.scale * np.float32(factor), self.bias * np.float32(factor))
+    def times(self, factor: float) -> "Packed":
+        return Packed(self.codes, self.zero, self.scale * np.float32(factor), self.bias * np.float32(factor))
 
 
 @dataclass
@@ -41,6 +41,10 @@ class Weights:
     longest: int = 0
     """Positions that the encoder knows."""
     _kept: list[Any] = field(default_factory=list)
+
+    def keep(self, owners: Sequence[Any]) -> None:
+        """Keep what owns memory that the arrays lie in."""
+        self._kept += owners
 
     def at(self, values: NDArray[Any]) -> ctypes.c_void_p:
         """The address of an array that is kept from now on."""
@@ -115,18 +119,18 @@ class _Reader:
     def _layer(self, weights: Weights, name: str) -> Layer:
         query, key, value = (self._matrix(f"{name}.attention.self.{one}") for one in ("query", "key", "value"))
         return Layer(
-            _linear(weights, [query.times(HEAD**-0.5), key, value]),
-            _linear(weights, [self._matrix(f"{name}.attention.output.dense")]),
+            linear(weights, [query.times(HEAD**-0.5), key, value]),
+            linear(weights, [self._matrix(f"{name}.attention.output.dense")]),
             self._norm(weights, f"{name}.attention.output.LayerNorm"),
-            _linear(weights, [self._matrix(f"{name}.intermediate.dense")]),
-            _linear(weights, [self._matrix(f"{name}.output.dense")]),
+            linear(weights, [self._matrix(f"{name}.intermediate.dense")]),
+            linear(weights, [self._matrix(f"{name}.output.dense")]),
             self._norm(weights, f"{name}.output.LayerNorm"),
         )
 
-    def _matrix(self, module: str) -> _Packed:
+    def _matrix(self, module: str) -> Packed:
         product = self._operations[module, "MatMul"]
         codes, zero, scale = _packed(product.input_value(1).get_node())
-        return _Packed(codes, *(one.astype(np.float32).ravel() for one in (zero, scale, _constant(_reader(product)))))
+        return Packed(codes, *(one.astype(np.float32).ravel() for one in (zero, scale, _constant(_reader(product)))))
 
     def _table(self, name: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float16]]:
         return _packed(self._operations[f"embeddings.{name}_embeddings", "Gather"].input_value(0).get_node())
@@ -140,7 +144,7 @@ class _Reader:
         return int(_reader(query).output(0).get_partial_shape()[3].get_length())
 
 
-def _linear(weights: Weights, parts: Sequence[_Packed]) -> Linear:
+def linear(weights: Weights, parts: Sequence[Packed]) -> Linear:
     """Matrices that read the same, one after another."""
     codes = np.concatenate([part.codes for part in parts])
     zero, scale, bias = (np.concatenate([getattr(part, name) for part in parts]) for name in ("zero", "scale", "bias"))
