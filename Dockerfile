@@ -1,9 +1,9 @@
 # syntax=docker/dockerfile:1
-# Stage 1 has torch and builds the bundles; stage 2 installs the service alone; the image holds neither torch nor compilers.
+# Stage 1 has torch and builds the bundles, stage 2 installs the service alone; the image holds neither torch nor compilers.
 FROM python:3.11-slim-bookworm AS bundles
 WORKDIR /app
 # hadolint ignore=DL3008
-RUN apt-get update && apt-get install --yes --no-install-recommends make && rm -rf /var/lib/apt/lists/*
+RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev make && rm -rf /var/lib/apt/lists/*
 COPY pyproject.toml Makefile README.md ./
 COPY nlp_service nlp_service
 COPY training training
@@ -14,7 +14,7 @@ RUN make image-bundles VENV=/opt/build
 FROM python:3.11-slim-bookworm AS service
 WORKDIR /app
 # hadolint ignore=DL3008
-RUN apt-get update && apt-get install --yes --no-install-recommends make && rm -rf /var/lib/apt/lists/*
+RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev make && rm -rf /var/lib/apt/lists/*
 COPY pyproject.toml Makefile README.md ./
 COPY nlp_service nlp_service
 RUN make image-runtime VENV=/opt/nlp

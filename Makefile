@@ -25,7 +25,7 @@ build: $(BUNDLES) ## 取得基础编码器并构建模型包 · obtain the base 
 # The pin first, so that nothing that depends on torch pulls another build of it. pip compiles modules: where a test
 # did, the warnings of old ones would be errors. Our own are compiled as well: where Python writes no bytecode
 # (PYTHONDONTWRITEBYTECODE) each start would do it again.
-$(INSTALLED): pyproject.toml
+$(INSTALLED): pyproject.toml $(wildcard nlp_service/inference/kernel/*.[ch])
 	@echo "→ 建立虚拟环境并安装(首次约 2 分钟) · virtual environment and packages, about 2 minutes the first time"
 	@$(MAKE_VENV)
 	@$(BIN)/pip install --progress-bar on "torch==$$(sed -n 's/.*"torch==\(.*\)".*/\1/p' pyproject.toml)"

@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from nlp_service.inference.bundle import WHOLE, EncoderBundle
-from nlp_service.inference.encoder import Encoder, quickest
+from nlp_service.inference.encoder import Encoder, open_session, quickest
+from nlp_service.inference.kernel.session import KernelSession
 from nlp_service.inference.openvino_import import import_openvino
 from nlp_service.inference.padding import batches, pad
 from nlp_service.inference.session import OpenVinoSession
@@ -30,6 +31,7 @@ KINDS = {
     "ScaledDotProductAttention": "attention",
     "GatherCompressed": "word embeddings",
     "Gather": "word embeddings",
+    "norms and codes": "norms, sums, moves",
 }
 PARTS = ("tokenise", "pad", "matrices", "attention", "word embeddings", "norms, sums, moves")
 
@@ -58,7 +60,7 @@ class Profile:
     """Where the time of encoding some texts goes.
 
     Both rates are multiplications and additions with the weights of the encoder's matrices, in 10⁹ a second: of the
-    padded tokens while matrices are multiplied, and of the real tokens over all of the time.
+    tokens, padded ones included, while matrices are multiplied, and of the real tokens over all of the time.
     """
 
     parts: list[Part]
@@ -87,20 +89,26 @@ def matrix_peak(threads: int) -> MatrixPeak:
 def profile(bundle: Path, texts: Sequence[str], threads: int) -> Profile:
     """Of encoding some texts together."""
     encoder = Encoder.load(bundle, threads=threads)
+    session = open_session(encoder.bundle, bundle, threads=threads)
     windows = encoder.windows(texts, "query")
-    rows = batches([len(window.ids) for window in windows])
-    padded = [pad([windows[row].ids for row in some]) for some in rows]
-    seconds = {
-        "tokenise": _quickest(lambda: encoder.windows(texts, "query")),
-        "pad": _quickest(lambda: [pad([windows[row].ids for row in some]) for some in rows]),
-        **_node_seconds(_counting(bundle, encoder.bundle, threads), padded),
-    }
+    rows = [window.ids for window in windows]
+    seconds = {"tokenise": _quickest(lambda: encoder.windows(texts, "query"))}
+    tokens = computed = sum(map(len, rows))
+    if isinstance(session, KernelSession):
+        passed = _quickest(lambda: session.run(rows))
+        seconds |= {KINDS.get(kind, kind): share * passed for kind, share in session.shares().items()}
+    else:
+        groups = batches([len(row) for row in rows])
+        padded = [pad([rows[row] for row in some]) for some in groups]
+        computed = sum(ids.size for ids, _ in padded)
+        seconds["pad"] = _quickest(lambda: [pad([rows[row] for row in some]) for some in groups])
+        seconds |= _node_seconds(_counting(bundle, encoder.bundle, threads), padded)
     whole = sum(seconds.values())
     operations = 2 * _matrix_weights(bundle) / 1e9
     return Profile(
         [Part(name, seconds.get(name, 0.0) / whole, seconds.get(name, 0.0) * 1000 / len(texts)) for name in PARTS],
-        operations * sum(ids.size for ids, _ in padded) / seconds["matrices"],
-        operations * sum(len(window.ids) for window in windows) / whole,
+        operations * computed / seconds["matrices"],
+        operations * tokens / whole,
     )
 
 

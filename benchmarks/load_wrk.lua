@@ -11,7 +11,7 @@ ffi.cdef [[
   int clock_gettime(int clock, moment *now);
 ]]
 local MONOTONIC = 1
-local CONNECTING = 500000 -- microseconds before the first request is due
+local CONNECTING = tonumber(os.getenv("CONNECTING")) * 1e6 -- microseconds before the first request is due
 local NEVER = 3.6e9
 local moment = ffi.new("moment")
 local due, requests, asked, paced, began = {}, {}, -1, 0, nil

@@ -15,6 +15,8 @@ from pathlib import Path
 SCRIPT = Path(__file__).with_name("load_wrk.lua")
 TIMEOUT = 60
 """Seconds that an answer may take."""
+CONNECTING = 1
+"""Seconds in which callers connect, before the first request is due: thousands come at a time, which no caller does."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +46,26 @@ def find_wrk() -> str:
 
 
 def ask(url: str, requests: Sequence[Asked], *, connections: int, seconds: int) -> tuple[list[Answer], int]:
-    """What was answered within so many seconds, and how often a connection failed."""
+    """What was answered within so many seconds of asking, and how often a connection failed."""
     with tempfile.TemporaryDirectory() as folder:
         plan, answers, broken = (Path(folder, name) for name in ("plan", "answers", "broken"))
         plan.write_bytes(b"".join(map(_line, requests)))
-        command = [find_wrk(), "-t1", f"-c{connections}", f"-d{seconds}s", f"--timeout={TIMEOUT}s", f"-s{SCRIPT}", url]
-        given = {**os.environ, "PLAN": str(plan), "ANSWERS": str(answers), "BROKEN": str(broken)}
+        command = [
+            find_wrk(),
+            "-t1",
+            f"-c{connections}",
+            f"-d{seconds + CONNECTING}s",
+            f"--timeout={TIMEOUT}s",
+            f"-s{SCRIPT}",
+            url,
+        ]
+        given = {
+            **os.environ,
+            "PLAN": str(plan),
+            "ANSWERS": str(answers),
+            "BROKEN": str(broken),
+            "CONNECTING": str(CONNECTING),
+        }
         subprocess.run(command, env=given, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
         lines = (line.split() for line in answers.read_text("ascii").splitlines())
         answered = [Answer(int(status), int(time) / 1e6, int(arrived) / 1e6) for status, time, arrived in lines]

@@ -16,6 +16,7 @@ import pytest
 from nlp_service.inference.bundle import HeadBundle, read_bundle
 from nlp_service.inference.engine import TASKS
 from nlp_service.inference.head import WEIGHTS_FILE
+from nlp_service.inference.kernel.library import library
 from nlp_service.inference.release import read_release
 from tests.conftest import BUNDLES, PROJECT
 from tests.e2e.service import service
@@ -42,7 +43,7 @@ def _copied(stage: str) -> list[str]:
 
 
 def _context(target: Path, stage: str) -> Path:
-    ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    ignore = shutil.ignore_patterns("__pycache__", "*.egg-info", "*.so")
     for name in _copied(stage):
         source = PROJECT / name
         if source.is_dir():
@@ -76,6 +77,11 @@ def test_the_runtime_steps_give_a_service_without_torch(tmp_path: Path, home: Pa
     _make("image-runtime", _context(context, "service"), venv)
     installed = {path.name.partition("-")[0].lower() for path in venv.glob("lib/python*/site-packages/*.dist-info")}
     assert not installed & {"torch", "transformers", "sentence_transformers", "nncf", "snownlp", "pip"}
+    compiled = "from nlp_service.inference.kernel.library import library; print(library() is not None)"
+    ran = subprocess.run(
+        [venv / "bin" / "python", "-c", compiled], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.strip() == str(library() is not None)
     with service(home, [str(venv / "bin" / "nlp-service"), "serve"], PATH=str(venv / "bin")) as client:
         answer = client.post("/v1/classify", json={"tickets": [{"text": "又闪退了"}]})
     assert answer.status_code == 200

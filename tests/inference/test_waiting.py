@@ -6,7 +6,7 @@ from contextvars import copy_context
 import numpy as np
 import pytest
 
-from nlp_service.inference.padding import BATCH_TOKENS
+from nlp_service.inference.padding import BATCH_TOKENS, Packing
 from nlp_service.inference.waiting import OVERTAKEN, Job, Lane, Request, Waiting
 from nlp_service.inference.windows import Window
 
@@ -90,6 +90,43 @@ class TestBatches:
         taken = [job for batch in _take_all(waiting) for job in batch]
         assert len(taken) == len(set(map(id, taken))) == sum(len(request.windows) for request in requests)
         assert waiting.windows == 0
+
+
+class TestBatchesWithoutPadding:
+    @pytest.fixture
+    def waiting(self) -> Waiting:
+        return Waiting(Packing(512, padded=False))
+
+    def test_windows_of_any_length_are_computed_in_their_order(self, waiting: Waiting) -> None:
+        requests = [_request([length]) for length in (12, 200, 14, 190, 30, 250, 240)]
+        for request in requests:
+            waiting.add(request, {})
+        assert [_owners(batch) for batch in _take_all(waiting)] == [requests[:5], requests[5:]]
+
+    def test_what_is_left_of_a_batch_goes_to_those_that_fit(self, waiting: Waiting) -> None:
+        first, long, short = _request([300]), _request([250]), _request([90])
+        for request in (first, long, short):
+            waiting.add(request, {})
+        assert [_owners(batch) for batch in _take_all(waiting)] == [[first, short], [long]]
+
+    def test_for_the_last_few_tokens_nobody_is_looked_for(self, waiting: Waiting) -> None:
+        first, short = _request([460]), _request([10])
+        waiting.add(first, {})
+        waiting.add(short, {})
+        assert [_owners(batch) for batch in _take_all(waiting)] == [[first], [short]]
+
+    def test_a_batch_holds_no_more_than_its_budget(self, waiting: Waiting) -> None:
+        waiting.add(_request([10, 20, 30, 60, 90, 120, 250] * 20), {})
+        assert max(sum(len(job.window.ids) for job in batch) for batch in _take_all(waiting)) <= 512
+
+    def test_a_window_longer_than_the_budget_is_computed_alone(self, waiting: Waiting) -> None:
+        waiting.add(_request([600]), {})
+        waiting.add(_request([10]), {})
+        assert [len(batch) for batch in _take_all(waiting)] == [1, 1]
+
+    def test_what_waits_counts_by_its_real_tokens(self, waiting: Waiting) -> None:
+        waiting.add(_request([37] * 3), {})
+        assert waiting.tokens_before("interactive") == pytest.approx(111 * OVERTAKEN)
 
 
 class TestLanes:
