@@ -2,7 +2,7 @@
 
 Nothing waits for a batch to fill. `waiting.py` says what is computed next. Requests that were cancelled are dropped.
 Batches are begun by threads of the encoder's own, or by a caller that would wait for nobody but them. While full ones
-wait, one more than there are streams, if several, is begun, so that the runtime goes on without waiting for the
+wait, a few more than there are streams, if several, are begun, so that these go on without waiting for the
 interpreter.
 """
 
@@ -172,11 +172,12 @@ class Batcher:
         return request, len(known)
 
     def _recall(self, request: Request, known: int) -> None:
-        """Answer a request whose vectors are all known."""
+        """Answer a request whose vectors are all known; if they are known or computed already, it waits for no turn."""
         if known:
             self._observer.recalled(known)
-        if known == len(request.windows):
+        if request.begun == request.arrived:
             self._observer.waited(0.0, request.lane)
+        if known == len(request.windows):
             self._finish(request)
 
     def _serve(self) -> None:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from contextvars import ContextVar
 
 import numpy as np
@@ -14,6 +15,7 @@ from nlp_service.inference.encoder import Encoder
 from nlp_service.inference.engine import Engine
 from nlp_service.inference.session import Session
 from nlp_service.inference.waiting import Lane
+from tests.gate import Gate
 
 REQUEST: ContextVar[str] = ContextVar("REQUEST", default="none")
 TEXTS = ["又闪退了", "能不能支持深色模式，夜里看着太刺眼了"]
@@ -113,6 +115,19 @@ def test_what_concerns_a_request_is_told_in_its_context(batcher: Batcher, record
     for thread in threads:
         thread.join()
     assert sorted(recorder.requests_of(step)) == ["one", "two"]
+
+
+def test_who_joins_what_is_computed_already_waits_for_no_turn(engine: Engine, recorder: Recorder) -> None:
+    gate = Gate(engine.search.encoder)
+    with closing(Batcher(gate, observer=recorder)) as batcher:
+        first = batcher.submit(TEXTS)
+        gate.begun.wait(60)
+        second = batcher.submit(TEXTS)
+        gate.go.set()
+        assert np.array_equal(first.vectors.result(60), second.vectors.result(60))
+    assert len(gate.batches) == 1
+    assert [seconds for (seconds,) in recorder.of("waited")].count(0.0) == 1
+    assert len(recorder.of("waited")) == 2
 
 
 def test_nothing_waits_when_all_is_done(batcher: Batcher, recorder: Recorder) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nlp_service.errors import Overloaded
-from nlp_service.inference.batching import Batcher, Limits
+from nlp_service.inference.batching import AHEAD, Batcher, Limits
 from nlp_service.inference.encoder import Vectors
 from nlp_service.inference.engine import Engine
 from nlp_service.inference.opening import streams_of
@@ -100,12 +100,12 @@ def test_closing_ends_when_a_caller_computes_and_what_waits_is_cancelled(engine:
     assert ended
 
 
-def test_one_more_is_begun_while_a_full_one_waits(batcher: Batcher, gate: Gate, begun: Callable[[], int]) -> None:
+def test_more_are_begun_while_full_ones_wait(batcher: Batcher, gate: Gate, begun: Callable[[], int]) -> None:
     _ask(batcher, _texts_of(STREAMS, batcher))
     assert begun() == STREAMS
     asked = _ask(batcher, _short_ones(batcher))
     assert batcher._waiting.full
-    assert begun() == 1
+    assert begun() == AHEAD
     gate.go.set()
     assert all(future.result(60).shape == (1, gate.bundle.dimension) for future in asked)
 

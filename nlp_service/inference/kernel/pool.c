@@ -5,7 +5,10 @@
 #include <sched.h>
 #include <stdlib.h>
 
-enum { PART = 256 /* tokens, unless a text alone has more: more are no faster, and take more memory */ };
+enum {
+    MOST = 256, /* tokens of a part, about: more are no faster, and take more memory */
+    LEAST = 96  /* tokens for which a second thread is worth being woken */
+};
 
 /* Texts that one thread computes, and who waits for them. */
 typedef struct Part {
@@ -133,12 +136,22 @@ void pool_ticks(Pool *pool, uint64_t *ticks) {
     pthread_mutex_unlock(&pool->lock);
 }
 
-/* Cuts texts, in their order, into parts; gives how many. */
-static int cut(Call *call, const int32_t *ids, const int32_t *lengths, int texts, float *pooled, Part *parts) {
+/* Tokens of each part, so that all threads have some. */
+static int share(const Pool *pool, const int32_t *lengths, int texts) {
+    long tokens = 0;
+    for (int i = 0; i < texts; i++) tokens += lengths[i];
+    const long each = pool->threads > 1 ? (tokens + pool->threads - 1) / pool->threads : tokens;
+    return each > MOST ? MOST : each < LEAST ? LEAST : (int)each;
+}
+
+/* Cuts texts, in their order, into parts of about so many tokens; gives how many. */
+static int cut(
+    Call *call, const int32_t *ids, const int32_t *lengths, int texts, int tokens, float *pooled, Part *parts
+) {
     int count = 0;
     for (int i = 0; i < texts; i++) {
         Part *part = parts + count - 1;
-        if (!count || part->tokens + lengths[i] > PART) {
+        if (!count || part->tokens + lengths[i] / 2 > tokens) {
             part = parts + count++;
             *part = (Part){.call = call, .ids = ids, .lengths = lengths + i, .pooled = pooled + (size_t)i * call->model->hidden};
         }
@@ -154,7 +167,7 @@ int pool_forward(Pool *pool, const Model *model, const int32_t *ids, const int32
     Call call = {.model = model};
     Part *parts = calloc((size_t)texts, sizeof *parts);
     if (!parts) return -1;
-    const int count = cut(&call, ids, lengths, texts, pooled, parts);
+    const int count = cut(&call, ids, lengths, texts, share(pool, lengths, texts), pooled, parts);
     if (!pool->threads) {
         for (int p = 0; p < count; p++) call.failed |= compute(pool, model, parts + p);
     } else {

@@ -16,7 +16,7 @@ void pool_close(Pool *pool);
 /* Adds up the ticks of all that was computed so far, [KINDS]. */
 void pool_ticks(Pool *pool, uint64_t *ticks);
 
-/* As `forward`, in parts of about PART tokens, which the threads share. 0, or -1 when there is no memory. */
+/* As `forward`, in parts, which the threads share. 0, or -1 when there is no memory. */
 int pool_forward(Pool *pool, const Model *model, const int32_t *ids, const int32_t *lengths, int texts, float *pooled);
 
 #endif

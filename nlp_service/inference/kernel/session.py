@@ -24,7 +24,7 @@ class KernelSession:
     """
 
     packing = Packing(512, padded=False)
-    """What one thread computes at a time (PART in pool.c); with more tokens it computes no more in a second."""
+    """Twice what a thread computes at a time (MOST in pool.c); of more tokens it computes no more in a second."""
 
     def __init__(self, weights: Weights, threads: int) -> None:
         """With a single thread, those that call `run` compute themselves.
