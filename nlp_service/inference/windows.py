@@ -37,10 +37,13 @@ class Windower:
         self._limit = window_tokens
         self._bos = self._special(BOS, "[CLS]")
         self._eos = self._special(EOS, "[SEP]")
+        self._prefixes: dict[str, list[int]] = {"": []}
 
     def windows(self, texts: Sequence[str], prefix: str) -> list[Window]:
         """The windows of all texts, in order. Every text gives at least one."""
-        prefix_ids = self._tokenizer.encode([prefix.rstrip()])[0] if prefix else []
+        prefix_ids = self._prefixes.get(prefix)
+        if prefix_ids is None:
+            prefix_ids = self._prefixes[prefix] = self._tokenizer.encode([prefix.rstrip()])[0]
         room = self._limit - 2 - len(prefix_ids)
         encoded = self._tokenizer.encode([prefix + text for text in texts])
         return [
