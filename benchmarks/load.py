@@ -115,7 +115,7 @@ def _curve(kind: str, measured: Measured) -> list[Step]:
     for fraction in FRACTIONS:
         console.print(f"{kind}: {fraction:g} × {saturated.accepted:.0f}/s")
         rate = fraction * saturated.accepted
-        steps.append(_step(kind, measured, round(saturated.accepted * CONNECTIONS), rate))
+        steps.append(_step(kind, measured, round(min(rate, saturated.accepted) * CONNECTIONS), rate))
     return steps
 
 

@@ -87,7 +87,7 @@ def _why_not(room: Room, texts: int) -> Overloaded | None:
     try:
         room.check(texts)
     except Overloaded as refused:
-        return refused
+        return refused.with_traceback(None)  # which leads to the frame that it is returned to: left to the collector
     return None
 
 
