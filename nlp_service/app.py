@@ -1,7 +1,6 @@
 """The service as an ASGI application."""
 
 import asyncio
-import gc
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -41,6 +40,7 @@ from nlp_service.api.protocol import DOOR
 from nlp_service.api.search_queue import SearchQueue
 from nlp_service.api.starting import PlainStart
 from nlp_service.errors import ServiceError
+from nlp_service.garbage import collect_seldom, collect_when_few
 from nlp_service.inference.allocator import use_few_arenas
 from nlp_service.inference.bundle import Task
 from nlp_service.inference.engine import Engine
@@ -65,9 +65,6 @@ OBSERVE_SECONDS = 2.0
 SWITCH_SECONDS = 0.001
 """After so long a thread gives the interpreter to one that waits. With Python's 5 ms an encoder waits for the event
 loop between batches, under load for half of the time (docs/decisions/0020)."""
-COLLECTED_AFTER = (50_000, 20, 100)
-"""New objects before the garbage collector looks for cycles, and how often it looks at what it has kept. With Python's
-700 it took a fifth of the event loop's time while a thousand requests waited (docs/decisions/0020)."""
 READING_PATHS = ("/v1/classify", "/v1/sentiment", "/v1/search", "/v1/embeddings")
 """These compute much and write nothing."""
 log = structlog.get_logger()
@@ -90,13 +87,14 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Door]]:
         sys.setswitchinterval(SWITCH_SECONDS)
-        gc.set_threshold(*COLLECTED_AFTER)
+        collect_seldom()
         live = loaded if loaded is not None else await run_in_threadpool(_start, configured, engine)
         tasks: list[asyncio.Task[None]] = []
         try:
             await run_in_threadpool(_open, app, configured, live)
             app.state.health_limiter = CapacityLimiter(2)  # health checks do not queue behind other requests
             tasks.append(asyncio.create_task(_observe(app.state.observed)))
+            tasks.append(asyncio.create_task(collect_when_few(lambda: live.lent)))
             if engine is None and configured.watch_models:
                 tasks.append(asyncio.create_task(_follow(live)))
             yield {DOOR: _door(app)}

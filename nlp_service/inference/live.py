@@ -81,6 +81,11 @@ class LiveEngine:
             self._give_back(engine)
 
     @property
+    def lent(self) -> int:
+        """How many requests have an engine now."""
+        return self._leases.total()
+
+    @property
     def changed(self) -> bool:
         """Whether the release was replaced since the last reload, successful or not."""
         return _stamp(self._file) != self._seen

@@ -1,5 +1,7 @@
 """Under overload requests are refused where they arrive: the same answer as of the application, for next to nothing."""
 
+import asyncio
+import gc
 import json
 import time
 from collections.abc import Iterator
@@ -226,3 +228,23 @@ def test_searches_are_refused_at_the_door_as_well(port: int, monkeypatch: pytest
         assert _post(port, {"query": "登不上"}, "/v1/search").status_code == 429
     assert _handled("/v1/search") == before
     assert _post(port, {"query": "登不上"}, "/v1/search").status_code == 200
+
+
+def test_a_refusal_leaves_nothing_to_the_garbage_collector() -> None:
+    def full(texts: int) -> None:
+        raise Overloaded.queue_full(3.0 + texts, 2.0)
+
+    async def refuse(times: int) -> int:
+        shut = door.Door({"/v1/classify": door.Room(full, "tickets")})
+        body = json.dumps(ONE).encode()
+        gc.collect()
+        for _ in range(times):
+            assert shut.is_shut(b"/v1/classify")
+            assert shut.refusal(b"/v1/classify", body, []) is not None
+        return gc.collect()
+
+    gc.disable()
+    try:
+        assert asyncio.run(refuse(300)) - asyncio.run(refuse(100)) < 200
+    finally:
+        gc.enable()
