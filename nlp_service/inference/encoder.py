@@ -90,7 +90,7 @@ class Encoder:
         if self.bundle.pooling == "score":
             vectors, expected = centred(vectors.T), centred(expected.T)
         cosines = (normalise(vectors) * normalise(expected)).sum(axis=1)
-        if float(cosines.min()) < TEST_VECTORS_MIN_COSINE:
+        if not float(cosines.min()) >= TEST_VECTORS_MIN_COSINE:  # also when it is not a number
             raise BundleError(
                 f"{file.parent}: 与自带测试向量不符 · cosine to its own test vectors is {cosines.min():.4f}, "
                 f"at least {TEST_VECTORS_MIN_COSINE} is needed"

@@ -128,10 +128,10 @@ class Waiting:
         taken = Taken([], [], [])
         lane = self._next_lane()
         width = used = 0
-        found = True
-        while found and self._room(width, used):
-            found = False
-            for request in list(self._lanes[lane]):
+        asked = list(self._lanes[lane])
+        while asked and self._room(width, used):
+            gave: list[Request] = []
+            for request in asked:
                 if not request.begun and now > request.latest:
                     self.drop(request)
                     taken.expired.append(request)
@@ -143,9 +143,10 @@ class Waiting:
                 width = width or size
                 used += width if self.packing.padded else size
                 self._take(job, request, taken, now)
-                found = True
+                gave.append(request)
                 if not self._room(width, used):
                     break
+            asked = [request for request in gave if request in self._lanes[lane]]
         self._passes[lane] += used / LANE_SHARES[lane]
         return taken
 

@@ -252,3 +252,19 @@ class TestDropped:
         (job,) = waiting.take(NOW).jobs
         assert waiting.failed(job) == [first, second]
         assert (bool(waiting), waiting.windows) == (False, 0)
+
+
+def test_many_that_do_not_fit_are_looked_through_once() -> None:
+    class Counted(Waiting):
+        looked = 0
+
+        def _fitting(self, request: Request, width: int, used: int) -> Job | None:
+            self.looked += 1
+            return super()._fitting(request, width, used)
+
+    waiting = Counted(Packing(512, padded=False))
+    for length in [300] * 200:
+        waiting.add(_request([length]), {})
+    waiting.add(_request([3] * 200), {})
+    assert sum(len(job.window.ids) for job in waiting.take(NOW).jobs) > 440
+    assert waiting.looked < 300

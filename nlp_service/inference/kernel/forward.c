@@ -1,10 +1,18 @@
 #include "forward.h"
 
+int forward_layout(void) { return (int)(sizeof(Model) + sizeof(Layer) * 1000); }
+
 #if defined(__x86_64__) && defined(__GNUC__)
 
 #include <immintrin.h>
 #include <math.h>
 #include <string.h>
+
+/* Before what follows may be compiled for what it asks for. */
+int forward_supported(void) {
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("fma");
+}
 
 #ifdef __clang__
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni,fma"))), apply_to = function)
@@ -29,11 +37,6 @@ typedef struct {
 } Range;
 
 typedef enum { STORED, ACTIVATED, ADDED } Result;
-
-int forward_supported(void) {
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-           __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("fma");
-}
 
 /* x * Phi(x). The normal distribution is 0.5 and an odd polynomial, fitted by least squares with weights that even out
  * the error (Lawson); the result is off by 7e-6 at most, a thousandth of a step of the codes that it is rounded to. */

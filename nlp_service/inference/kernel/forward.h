@@ -52,6 +52,9 @@ typedef struct {
 /* Whether this processor, and the system on it, can run `forward`. */
 int forward_supported(void);
 
+/* Tells the structures of this version from those of others. */
+int forward_layout(void);
+
 /* Bytes that `forward` works in. */
 size_t forward_bytes(const Model *model, int tokens, int longest);
 

@@ -62,7 +62,9 @@ def library() -> Any:
         return None
     try:
         loaded = ctypes.CDLL(spec.origin)
-    except OSError:
+        if loaded.forward_layout() != ctypes.sizeof(Model) + ctypes.sizeof(Layer) * 1000:
+            return None
+    except (OSError, AttributeError):  # of another version, compiled before
         return None
     loaded.forward_supported.restype = ctypes.c_int
     loaded.pool_open.argtypes, loaded.pool_open.restype = (ctypes.c_int, ctypes.c_int), ctypes.c_void_p

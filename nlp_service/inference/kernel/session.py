@@ -36,7 +36,8 @@ class KernelSession:
         self._pool = self._library.pool_open(threads if threads > 1 else 0, 1)
         if not self._pool:
             raise OSError("没有线程或内存可用 · no thread or memory to be had")
-        weakref.finalize(self, self._library.pool_close, self._pool)
+        # Not at the end of the process: threads that nobody waits for may still compute.
+        weakref.finalize(self, self._library.pool_close, self._pool).atexit = False
 
     @classmethod
     def load(cls, folder: Path, threads: int, files: GraphFiles = WHOLE) -> "KernelSession":

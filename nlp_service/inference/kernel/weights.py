@@ -28,6 +28,13 @@ class Packed:
     scale: NDArray[np.float32]
     bias: NDArray[np.float32]
 
+    def __post_init__(self) -> None:
+        outputs = len(self.codes)
+        if self.codes.dtype != np.uint8 or self.codes.ndim != 2 or self.codes.shape[1] % 4:
+            raise UnsupportedGraph(f"codes of {self.codes.dtype}, shape {self.codes.shape}")
+        if {one.size for one in (self.zero, self.scale, self.bias)} != {outputs}:
+            raise UnsupportedGraph(f"zero points, scales and biases are not for {outputs} outputs")
+
     def times(self, factor: float) -> "Packed":
         return Packed(self.codes, self.zero, self.scale * np.float32(factor), self.bias * np.float32(factor))
 
@@ -53,7 +60,7 @@ class Weights:
 
     def floats(self, values: NDArray[Any]) -> ctypes.c_void_p:
         """The same of its values as float32, one after another."""
-        return self.at(np.ascontiguousarray(values, np.float32).ravel())
+        return self.at(np.array(values, np.float32).ravel())
 
 
 def read_weights(model: Any) -> Weights:
@@ -64,7 +71,9 @@ def read_weights(model: Any) -> Weights:
     operations = _operations(model)
     try:
         return _Reader(operations).weights()
-    except (KeyError, IndexError, AttributeError) as error:
+    except UnsupportedGraph:
+        raise
+    except (KeyError, IndexError, AttributeError, ValueError, RuntimeError, StopIteration) as error:
         raise UnsupportedGraph(f"no BERT encoder with weights in 8 bits: {error}") from error
 
 
@@ -92,52 +101,74 @@ class _Reader:
         )
         feed = self._matrix("encoder.layer.0.intermediate.dense").codes.shape[0]
         hidden = words.shape[1]
-        if (
-            hidden % COLUMNS
-            or feed % COLUMNS
-            or self._head_size() != HEAD
-            or words.dtype != np.uint8
-            or scale.itemsize != 2
-        ):
+        if hidden % COLUMNS or feed % COLUMNS or self._head_size() != HEAD:
             raise UnsupportedGraph(f"layers of {hidden} and {feed} with heads of {self._head_size()}")
-        rows = (Layer * layers)(*(self._layer(weights, f"encoder.layer.{index}") for index in range(layers)))
+        if words.dtype != np.uint8 or zero.dtype != np.uint8 or scale.dtype != np.float16:
+            raise UnsupportedGraph(f"words in {words.dtype}, zero points in {zero.dtype}, scales in {scale.dtype}")
+        if not len(words) == zero.size == scale.size or places.shape[1] != hidden:
+            raise UnsupportedGraph(f"{zero.size} zero points, {scale.size} scales for {len(words)} words")
+        rows = (Layer * layers)(
+            *(self._layer(weights, f"encoder.layer.{index}", hidden, feed) for index in range(layers))
+        )
         weights.vocabulary, weights.longest = words.shape[0], places.shape[0]
         weights.model = Model(
             hidden=hidden,
             feed=feed,
             layers=layers,
-            epsilon=self._operations["embeddings.LayerNorm", "MVN"].get_attributes()["eps"],
+            epsilon=self._epsilon(),
             words=weights.at(words),
             word_scale=weights.at(scale),
             word_zero=weights.at(zero),
             places=weights.floats(places),
-            embedded=self._norm(weights, "embeddings.LayerNorm"),
+            embedded=self._norm(weights, "embeddings.LayerNorm", hidden),
             layer=rows,
         )
         return weights
 
-    def _layer(self, weights: Weights, name: str) -> Layer:
-        query, key, value = (self._matrix(f"{name}.attention.self.{one}") for one in ("query", "key", "value"))
+    def _layer(self, weights: Weights, name: str, hidden: int, feed: int) -> Layer:
+        def matrix(module: str, outputs: int, inputs: int) -> Packed:
+            found = self._matrix(f"{name}.{module}")
+            if found.codes.shape != (outputs, inputs):
+                raise UnsupportedGraph(f"{name}.{module} is {found.codes.shape}, not {(outputs, inputs)}")
+            return found
+
+        query, key, value = (matrix(f"attention.self.{one}", hidden, hidden) for one in ("query", "key", "value"))
+        activation = _reader(_reader(self._operations[f"{name}.intermediate.dense", "MatMul"]))
+        if activation.get_type_name() != "Gelu" or activation.get_attributes()["approximation_mode"] != "ERF":
+            raise UnsupportedGraph(f"{name} is activated by {activation.get_type_name()}")
         return Layer(
             linear(weights, [query.times(HEAD**-0.5), key, value]),
-            linear(weights, [self._matrix(f"{name}.attention.output.dense")]),
-            self._norm(weights, f"{name}.attention.output.LayerNorm"),
-            linear(weights, [self._matrix(f"{name}.intermediate.dense")]),
-            linear(weights, [self._matrix(f"{name}.output.dense")]),
-            self._norm(weights, f"{name}.output.LayerNorm"),
+            linear(weights, [matrix("attention.output.dense", hidden, hidden)]),
+            self._norm(weights, f"{name}.attention.output.LayerNorm", hidden),
+            linear(weights, [matrix("intermediate.dense", feed, hidden)]),
+            linear(weights, [matrix("output.dense", hidden, feed)]),
+            self._norm(weights, f"{name}.output.LayerNorm", hidden),
         )
 
     def _matrix(self, module: str) -> Packed:
         product = self._operations[module, "MatMul"]
+        if product.get_attributes() != {"transpose_a": False, "transpose_b": True}:
+            raise UnsupportedGraph(f"{module} is multiplied otherwise: {product.get_attributes()}")
         codes, zero, scale = _packed(product.input_value(1).get_node())
         return Packed(codes, *(one.astype(np.float32).ravel() for one in (zero, scale, _constant(_reader(product)))))
+
+    def _epsilon(self) -> float:
+        norms = [node.get_attributes() for (_, kind), node in self._operations.items() if kind == "MVN"]
+        kinds = {(norm["eps"], norm["eps_mode"], norm["normalize_variance"]) for norm in norms}
+        ((epsilon, mode, with_variance),) = kinds
+        if mode != "INSIDE_SQRT" or not with_variance:
+            raise UnsupportedGraph(f"norms of another kind: {kinds}")
+        return float(epsilon)
 
     def _table(self, name: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float16]]:
         return _packed(self._operations[f"embeddings.{name}_embeddings", "Gather"].input_value(0).get_node())
 
-    def _norm(self, weights: Weights, module: str) -> Norm:
+    def _norm(self, weights: Weights, module: str, hidden: int) -> Norm:
         gain = _reader(self._operations[module, "MVN"])
-        return Norm(weights.floats(_constant(gain)), weights.floats(_constant(_reader(gain))))
+        values = _constant(gain), _constant(_reader(gain))
+        if {one.size for one in values} != {hidden}:
+            raise UnsupportedGraph(f"{module} is not of {hidden} numbers")
+        return Norm(*(weights.floats(one) for one in values))
 
     def _head_size(self) -> int:
         query = _reader(self._operations["encoder.layer.0.attention.self.query", "MatMul"])

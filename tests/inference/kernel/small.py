@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from nlp_service.inference.kernel.library import Layer, Model, Norm
 from nlp_service.inference.kernel.weights import Packed, Weights, linear
 
-HIDDEN, FEED, LAYERS, VOCABULARY, LONGEST, HEAD = 64, 192, 2, 50, 40, 32
+HIDDEN, FEED, LAYERS, VOCABULARY, LONGEST, HEAD = 64, 192, 2, 50, 300, 32
 EPSILON = 1e-5
 
 Floats = NDArray[np.float64]

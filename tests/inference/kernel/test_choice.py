@@ -1,6 +1,7 @@
 """Which runtime computes an encoder."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from nlp_service.inference.encoder import Encoder, normalise, open_session, run_
 from nlp_service.inference.engine import Engine
 from nlp_service.inference.kernel.library import library
 from nlp_service.inference.kernel.session import KernelSession
-from nlp_service.inference.kernel.weights import UnsupportedGraph, read_weights
+from nlp_service.inference.kernel.weights import Packed, UnsupportedGraph, read_weights
 from nlp_service.inference.openvino_import import import_openvino
 from nlp_service.inference.release import encoder_folder
 from nlp_service.inference.session import OpenVinoSession
@@ -91,3 +92,24 @@ def test_a_graph_of_another_kind_is_refused() -> None:
     model = openvino.Model([operations.relu(parameter)], [parameter], "other")
     with pytest.raises(UnsupportedGraph, match="no BERT encoder"):
         read_weights(model)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"scale": np.ones(1, np.float32)},
+        {"zero": np.ones(3, np.float32)},
+        {"bias": np.ones(65, np.float32)},
+        {"codes": np.ones((64, 64), np.int8)},
+        {"codes": np.ones((64, 62), np.uint8)},
+    ],
+    ids=["one scale", "few zero points", "a bias too many", "signed codes", "inputs not in fours"],
+)
+def test_what_would_be_read_past_its_end_is_refused(broken: dict[str, Any]) -> None:
+    whole: dict[str, Any] = {
+        "codes": np.ones((64, 64), np.uint8),
+        **dict.fromkeys(("zero", "scale", "bias"), np.ones(64, np.float32)),
+    }
+    Packed(**whole)
+    with pytest.raises(UnsupportedGraph):
+        Packed(**{**whole, **broken})
