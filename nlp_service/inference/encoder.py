@@ -59,7 +59,15 @@ class Encoder:
         windower_of = PairWindower if bundle.pooling == "score" else Windower
         windower = windower_of(folder / bundle.tokenizer_file, bundle.window_tokens)
         encoder = cls(bundle, windower, session, streams=streams)
-        encoder._check_test_vectors(folder / files.test_vectors)
+        try:
+            encoder._check_test_vectors(folder / files.test_vectors)
+        except BundleError:
+            if not isinstance(session, KernelSession):
+                raise
+            # The same parts may be put together otherwise: positions of RoBERTa, for one, begin with 2.
+            session = _openvino_session(bundle, folder, threads, files, streams)
+            encoder = cls(bundle, windower, session, streams=streams)
+            encoder._check_test_vectors(folder / files.test_vectors)
         return encoder
 
     @property
@@ -105,6 +113,12 @@ def open_session(
     if library() is not None and not has_matrix_units() and bundle.pooling == "mean":
         with suppress(UnsupportedGraph):
             return KernelSession.load(folder, threads, files)
+    return _openvino_session(bundle, folder, threads, files, streams)
+
+
+def _openvino_session(
+    bundle: EncoderBundle, folder: Path, threads: int, files: GraphFiles, streams: int
+) -> OpenVinoSession:
     graph, arithmetic = quickest(bundle, files)
     return OpenVinoSession(folder, threads, arithmetic, files=graph, streams=streams)
 

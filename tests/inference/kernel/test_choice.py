@@ -85,6 +85,17 @@ def test_an_encoder_says_that_nothing_is_padded(folder: Path, monkeypatch: pytes
     assert np.isfinite(encoder.encode(list(TEXTS))).all()
 
 
+@compiled
+def test_openvino_where_the_compiled_one_gives_other_vectors(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoders, "has_matrix_units", lambda: False)
+    expected = normalise(Encoder.load(folder, threads=1).encode(list(TEXTS)))
+    right = KernelSession.run
+    monkeypatch.setattr(KernelSession, "run", lambda session, rows: np.full_like(right(session, rows), np.nan))
+    encoder = Encoder.load(folder, threads=1)
+    assert encoder.packing.padded
+    assert (normalise(encoder.encode(list(TEXTS))) * expected).sum(axis=1).min() > 0.998
+
+
 def test_a_graph_of_another_kind_is_refused() -> None:
     openvino = import_openvino()
     operations = openvino.opset13
