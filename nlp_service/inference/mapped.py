@@ -16,6 +16,8 @@ from typing import IO, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from nlp_service.inference.bundle import GraphFiles
+
 Number = TypeVar("Number", bound=np.generic)
 LARGE = 1 << 24
 """Bytes from which a constant is a table of words, looked up and not packed."""
@@ -50,6 +52,16 @@ def moved_to_file(arrays: Sequence[NDArray[Number]]) -> tuple[Mapped, list[NDArr
     return mapped, [
         values[start : start + array.size].reshape(array.shape) for start, array in zip(starts, arrays, strict=False)
     ]
+
+
+def open_graph(openvino: ModuleType, core: Any, folder: Path, files: GraphFiles) -> tuple[Any, list[Mapped]]:
+    """The `openvino.Model` of a graph of a bundle, by an `openvino.Core`, and the files that its constants lie in.
+
+    Raises OSError when a file cannot be read.
+    """
+    weights = Mapped(folder / files.weights)
+    model = core.read_model((folder / files.graph).read_bytes(), openvino.Tensor(weights.bytes, shared_memory=True))
+    return model, [weights, *share_tables(openvino, model, weights)]
 
 
 _looking = threading.Lock()

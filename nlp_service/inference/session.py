@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from nlp_service.inference.attention import spell_out_attention
 from nlp_service.inference.bundle import WHOLE, GraphFiles
-from nlp_service.inference.mapped import Mapped, share_tables
+from nlp_service.inference.mapped import open_graph
 from nlp_service.inference.openvino_import import import_openvino
 from nlp_service.inference.rounding import round_states
 from nlp_service.inference.unpacking import unpack_weights
@@ -58,9 +58,7 @@ class OpenVinoSession:
         """
         openvino = import_openvino()
         core = openvino.Core()
-        weights = Mapped(folder / files.weights)
-        model = core.read_model((folder / files.graph).read_bytes(), openvino.Tensor(weights.bytes, shared_memory=True))
-        self._mapped = [weights, *share_tables(openvino, model, weights)]
+        model, self._mapped = open_graph(openvino, core, folder, files)
         options: dict[str, str | int | bool] = {
             "NUM_STREAMS": streams,
             "INFERENCE_NUM_THREADS": threads,

@@ -3,7 +3,6 @@
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from nlp_service.inference.engine import Engine
 from nlp_service.inference.release import encoder_folder
 from nlp_service.inference.session import OpenVinoSession
 from tests.conftest import BUNDLES
+from tests.tasks import tasks
 
 pytestmark = pytest.mark.skipif(
     not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2, reason="needs Linux and two cores"
@@ -21,19 +21,14 @@ POLICY = os.sched_getscheduler(0) if hasattr(os, "sched_getscheduler") else 0
 """Of this thread, before anything was opened."""
 
 
-def _tasks() -> set[int]:
-    """The threads of this process."""
-    return {int(task.name) for task in Path("/proc/self/task").iterdir()}
-
-
 @pytest.fixture(params=[1, 2], ids=["one stream", "two streams"])
 def opened(engine: Engine, request: pytest.FixtureRequest) -> tuple[OpenVinoSession, set[int]]:
     """A session, and the threads that it made."""
     folder = BUNDLES / encoder_folder(engine.search_model.name, engine.search_model.fingerprint)
-    before = _tasks()
+    before = tasks()
     session = OpenVinoSession(folder, request.param, "int8-dynamic", streams=request.param)
     python = {thread.native_id for thread in threading.enumerate()}
-    return session, _tasks() - before - python
+    return session, tasks() - before - python
 
 
 def test_who_computes_may_do_so_on_every_core(opened: tuple[OpenVinoSession, set[int]]) -> None:

@@ -67,7 +67,7 @@ def library() -> Any:
     except (OSError, AttributeError):  # of another version, compiled before
         return None
     loaded.forward_supported.restype = ctypes.c_int
-    loaded.pool_open.argtypes, loaded.pool_open.restype = (ctypes.c_int, ctypes.c_int), ctypes.c_void_p
+    loaded.pool_open.argtypes, loaded.pool_open.restype = (ctypes.c_int,), ctypes.c_void_p
     loaded.pool_close.argtypes, loaded.pool_close.restype = (ctypes.c_void_p,), None
     loaded.pool_ticks.argtypes, loaded.pool_ticks.restype = (ctypes.c_void_p, ctypes.c_void_p), None
     loaded.pool_forward.argtypes = (

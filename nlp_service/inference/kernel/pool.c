@@ -92,7 +92,7 @@ static void *serve(void *of) {
     return 0;
 }
 
-Pool *pool_open(int threads, int give_way) {
+Pool *pool_open(int threads) {
     Pool *pool = calloc(1, sizeof *pool + (size_t)threads * sizeof *pool->thread);
     if (!pool) return 0;
     pthread_mutex_init(&pool->lock, 0);
@@ -105,9 +105,7 @@ Pool *pool_open(int threads, int give_way) {
         }
 #ifdef SCHED_IDLE
         const struct sched_param none = {0};
-        if (give_way) (void)pthread_setschedparam(pool->thread[pool->threads], SCHED_IDLE, &none);
-#else
-        (void)give_way;
+        (void)pthread_setschedparam(pool->thread[pool->threads], SCHED_IDLE, &none);
 #endif
     }
     return pool;

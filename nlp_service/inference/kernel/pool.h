@@ -6,9 +6,9 @@
 
 typedef struct Pool Pool;
 
-/* A pool of so many threads; with none, whoever asks computes. With `give_way` its threads compute while nobody else
- * needs a core, where the system has such a policy. Null when there is no memory or no thread to be had. */
-Pool *pool_open(int threads, int give_way);
+/* A pool of so many threads; with none, whoever asks computes. They compute while nobody else needs a core, where the
+ * system has such a policy. Null when there is no memory or no thread to be had. */
+Pool *pool_open(int threads);
 
 /* Ends the threads, once nobody waits for them. */
 void pool_close(Pool *pool);

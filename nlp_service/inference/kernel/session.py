@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from nlp_service.inference.bundle import WHOLE, GraphFiles
 from nlp_service.inference.kernel.library import KINDS, library
 from nlp_service.inference.kernel.weights import Weights, read_weights
-from nlp_service.inference.mapped import Mapped, share_tables
+from nlp_service.inference.mapped import open_graph
 from nlp_service.inference.openvino_import import import_openvino
 from nlp_service.inference.padding import Packing
 from nlp_service.inference.processor import cores
@@ -33,7 +33,7 @@ class KernelSession:
         """
         self._weights = weights
         self._library = library()
-        self._pool = self._library.pool_open(threads if threads > 1 else 0, 1)
+        self._pool = self._library.pool_open(threads if threads > 1 else 0)
         if not self._pool:
             raise OSError("没有线程或内存可用 · no thread or memory to be had")
         # Not at the end of the process: threads that nobody waits for may still compute.
@@ -46,10 +46,7 @@ class KernelSession:
         Raises OSError when a file cannot be read, UnsupportedGraph when it is no encoder of the kind that was compiled.
         """
         openvino = import_openvino()
-        mapped = Mapped(folder / files.weights)
-        graph = (folder / files.graph).read_bytes()
-        model = openvino.Core().read_model(graph, openvino.Tensor(mapped.bytes, shared_memory=True))
-        owners = [mapped, *share_tables(openvino, model, mapped)]
+        model, owners = open_graph(openvino, openvino.Core(), folder, files)
         weights = read_weights(model)
         for owner in owners:
             owner.release()

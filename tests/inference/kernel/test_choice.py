@@ -10,15 +10,14 @@ from nlp_service.inference import encoder as encoders
 from nlp_service.inference.bundle import QUERY, WHOLE, EncoderBundle, GraphFiles
 from nlp_service.inference.encoder import Encoder, normalise, open_session, run_windows
 from nlp_service.inference.engine import Engine
-from nlp_service.inference.kernel.library import library
 from nlp_service.inference.kernel.session import KernelSession
 from nlp_service.inference.kernel.weights import Packed, UnsupportedGraph, read_weights
 from nlp_service.inference.openvino_import import import_openvino
 from nlp_service.inference.release import encoder_folder
 from nlp_service.inference.session import OpenVinoSession
 from tests.conftest import BUNDLES
+from tests.inference.kernel.compiled import compiled
 
-compiled = pytest.mark.skipif(library() is None, reason="not compiled, or the processor has no AVX-512 VNNI")
 TEXTS = (
     "导出第二页就闪退,重启两次都一样😤😤",
     "Dark mode please!",

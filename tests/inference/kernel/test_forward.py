@@ -4,10 +4,8 @@ import gc
 import os
 import shutil
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,9 +13,10 @@ import pytest
 from nlp_service.inference.kernel.library import library
 from nlp_service.inference.kernel.session import KernelSession
 from nlp_service.inference.processor import CPU_FLAGS
+from tests.inference.kernel.compiled import compiled
 from tests.inference.kernel.small import HIDDEN, LONGEST, VOCABULARY, SmallEncoder
+from tests.tasks import tasks
 
-compiled = pytest.mark.skipif(library() is None, reason="not compiled, or the processor has no AVX-512 VNNI")
 RANDOM = np.random.default_rng(11)
 
 
@@ -86,20 +85,20 @@ class TestThreads:
 
     @pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="needs Linux")
     def test_they_give_way_and_end_with_the_session(self, small: SmallEncoder) -> None:
-        before = set(_tasks())
+        before = tasks()
         session = KernelSession(small.weights(), 3)
-        made = set(_tasks()) - before - {thread.native_id for thread in threading.enumerate()}
+        made = tasks() - before - {thread.native_id for thread in threading.enumerate()}
         assert len(made) == 3
         assert {os.sched_getscheduler(task) for task in made} == {os.SCHED_IDLE}
         del session
         gc.collect()
-        assert not made & set(_tasks())
+        assert not made & tasks()
 
     def test_callers_that_compute_themselves_need_none(self, small: SmallEncoder) -> None:
-        before = set(_tasks())
+        before = tasks()
         session = KernelSession(small.weights(), 1)
         session.run(_rows([9]))
-        assert not set(_tasks()) - before - {thread.native_id for thread in threading.enumerate()}
+        assert not tasks() - before - {thread.native_id for thread in threading.enumerate()}
 
     def test_time_is_told_by_what_it_went_into(self, session: KernelSession) -> None:
         session.run(_rows([30] * 20))
@@ -116,8 +115,3 @@ class TestWhatIsRefused:
     def test_ids_and_lengths_that_it_does_not_know(self, session: KernelSession, row: list[int]) -> None:
         with pytest.raises(ValueError, match=f"1 to {LONGEST} tokens below {VOCABULARY}"):
             session.run([[1, 2], row])
-
-
-def _tasks() -> Iterator[int]:
-    """The threads of this process."""
-    return (int(task.name) for task in Path("/proc/self/task").iterdir())
