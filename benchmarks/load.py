@@ -1,21 +1,22 @@
 """Throughput and latency of the service over HTTP, from idle to three times what it can do.
 
-First some callers ask one text at a time without a pause: what is answered then is the saturation. Then fractions of it
-are asked at random times (Poisson), however long answers take. A request counts as accepted when its answer is 200, as
-refused when it is 429. No text is sent twice. Tickets are of all lengths, so some take ten times as long as others even
-with nothing beside; those of `alike` are of about one length. The callers (wrk) run on the same machine and take their
-share of its cores, which is told beside that of the service; ``--apart`` gives them the last core, and the service all
-others, so that what they take of it at three times the load is no loss of the service's.
+First some callers ask one text at a time without a pause: what the most of them get is the saturation. Then fractions
+of it are asked at random times (Poisson), however long answers take. A request counts as accepted when its answer is
+200, as refused when it is 429. No text is sent twice. Tickets are of all lengths, so some take ten times as long as
+others even with nothing beside; those of `alike` are of about one length. The callers (wrk) run on the same machine
+and take their share of its cores, which is told beside that of the service; ``--apart`` gives them the last core, and
+the service all others, so that what they take of it at three times the load is no loss of the service's. Where a
+machine's speed drifts, ``--rounds`` asks for all steps again and again, and prints the medians.
 """
 
 import json
 import os
 import resource
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx
 import numpy as np
@@ -32,8 +33,8 @@ from nlp_service.open_files import allow_connections
 from nlp_service.settings import Settings
 
 FRACTIONS = (0.1, 0.3, 0.5, 0.7, 0.9, 1.0, 1.5, 2.0, 3.0)
-SATURATING = 16
-"""Callers without a pause."""
+CALLERS = (1, 2, 4, 16)
+"""Without a pause; so many as the last saturate the service."""
 CONNECTIONS = 4
 """For each answer a second that the service can give: it lets nobody wait for over two seconds."""
 FASTEST = 5_000
@@ -47,6 +48,8 @@ class Step:
     """Rates in requests a second, times in milliseconds; cores are seconds computed in a second."""
 
     kind: str
+    asked: str
+    """Callers without a pause, or the fraction of the saturation that is asked at random times."""
     offered: float
     accepted: float
     refused: float
@@ -61,6 +64,7 @@ class Step:
 def main(
     kind: Annotated[list[str] | None, typer.Option(help=f"one of {', '.join(KINDS)}; repeatable; all")] = None,
     seconds: Annotated[int, typer.Option(min=3, help="of each step")] = 10,
+    rounds: Annotated[int, typer.Option(min=1, help="medians of so many")] = 1,
     result: Annotated[Path | None, typer.Option(help="JSON file for the figures")] = None,
     picture: Annotated[Path | None, typer.Option(help="PNG file: the curves")] = None,
     apart: Annotated[bool, typer.Option("--apart", help="callers on the last core, the service on all others")] = False,
@@ -82,15 +86,19 @@ def main(
             os.sched_setaffinity(0, cores[-1:])
         _prepare(client)
         for name in chosen:
-            curve = _curve(name, Measured(str(client.base_url), process.pid, seconds))
+            measured = _rounds(name, Measured(str(client.base_url), process.pid, seconds), rounds)
+            curve = [_median(same) for same in zip(*measured, strict=True)]
             output.print(_table(name, curve))
+            output.print(
+                f"goodput at {FRACTIONS[-1]:g} ×: {_goodput(measured):.0%} of the most of each round, all rounds"
+            )
             steps += curve
         memory = memory_of(process.pid)
     output.print(f"memory of the service: {memory['rss']:.0f} MB resident ({memory['pss']:.0f} MB proportional)")
     if result is not None:
         result.write_text(json.dumps({"steps": [asdict(step) for step in steps], "memory_mb": memory}, indent=1) + "\n")
     if picture is not None:
-        plot({name: [step for step in steps if step.kind == name] for name in chosen}, picture)
+        plot({name: [step for step in steps if step.kind == name][len(CALLERS) :] for name in chosen}, picture)
 
 
 def _prepare(client: httpx.Client) -> None:
@@ -108,22 +116,38 @@ class Measured:
     seconds: int
 
 
-def _curve(kind: str, measured: Measured) -> list[Step]:
-    console.print(f"{kind}: 求饱和 · saturation")
-    saturated = _step(kind, measured, SATURATING, None)
-    steps = [saturated]
-    for fraction in FRACTIONS:
-        console.print(f"{kind}: {fraction:g} × {saturated.accepted:.0f}/s")
-        rate = fraction * saturated.accepted
-        steps.append(_step(kind, measured, round(min(rate, saturated.accepted) * CONNECTIONS), rate))
-    return steps
+def _rounds(kind: str, measured: Measured, rounds: int) -> list[list[Step]]:
+    """All steps of each round; what the first one finds to be the saturation holds for all."""
+    curves: list[list[Step]] = []
+    for number in range(1, rounds + 1):
+        console.print(f"{kind}: 第 {number}/{rounds} 轮 · round {number} of {rounds}")
+        steps = [_step(kind, measured, f"{callers} callers", callers, None) for callers in CALLERS]
+        saturation = (curves[0] if curves else steps)[len(CALLERS) - 1].accepted
+        for fraction in FRACTIONS:
+            console.print(f"{kind}: {fraction:g} × {saturation:.0f}/s")
+            connections = round(min(fraction, 1) * saturation * CONNECTIONS)
+            steps.append(_step(kind, measured, f"{fraction:g} ×", connections, fraction * saturation))
+        curves.append(steps)
+    return curves
 
 
-def _step(kind: str, measured: Measured, connections: int, rate: float | None) -> Step:
+def _median(steps: Sequence[Step]) -> Step:
+    """Of each figure of the same step in several rounds."""
+    names = [field.name for field in fields(Step) if field.name not in {"kind", "asked"}]
+    figures: dict[str, Any] = {name: float(np.median([getattr(step, name) for step in steps])) for name in names}
+    return replace(steps[0], **figures)
+
+
+def _goodput(rounds: Sequence[Sequence[Step]]) -> float:
+    """What was answered of the heaviest load, of the most that was answered of any in the same round."""
+    return sum(steps[-1].accepted for steps in rounds) / sum(max(step.accepted for step in steps) for steps in rounds)
+
+
+def _step(kind: str, measured: Measured, asked: str, connections: int, rate: float | None) -> Step:
     """`rate` requests a second, over as many connections; None: each connection asks as soon as it is answered."""
-    asked = list(islice(requests(kind, rate), round((rate or FASTEST) * measured.seconds)))
+    plan = list(islice(requests(kind, rate), round((rate or FASTEST) * measured.seconds)))
     worked, called = cpu_seconds_of(measured.process), _cpu_seconds_of_children()
-    answers, broken = ask(measured.host, asked, connections=connections, seconds=measured.seconds)
+    answers, broken = ask(measured.host, plan, connections=connections, seconds=measured.seconds)
     if not answers:
         raise RuntimeError("nothing was answered; give it more --seconds")
     passed = max(answer.arrived for answer in answers)
@@ -131,6 +155,7 @@ def _step(kind: str, measured: Measured, connections: int, rate: float | None) -
     refused = [answer.seconds for answer in answers if answer.status == REFUSED]
     return Step(
         kind,
+        asked,
         offered=rate or len(answers) / passed,
         accepted=len(accepted) / passed,
         refused=len(refused) / passed,
@@ -157,11 +182,11 @@ def _quantile_ms(seconds: Sequence[float], share: float) -> float:
 def _table(kind: str, steps: Sequence[Step]) -> Table:
     names = ("asked /s", "answered /s", "429 /s", "failed /s", "p50 ms", "p99 ms", "p99 of 429, ms")
     table = Table(kind, *names, "service, cores", "callers, cores")
-    for number, step in enumerate(steps):
+    for step in steps:
         rates = (f"{rate:.1f}" for rate in (step.offered, step.accepted, step.refused, step.failed))
         times = (f"{time:.0f}" for time in (step.p50_ms, step.p99_ms, step.refused_p99_ms))
         cores = (f"{used:.2f}" for used in (step.service_cores, step.callers_cores))
-        table.add_row("saturation" if number == 0 else f"{FRACTIONS[number - 1]:g} ×", *rates, *times, *cores)
+        table.add_row(step.asked, *rates, *times, *cores)
     return table
 
 

@@ -25,7 +25,7 @@ def plot(curves: Mapping[str, Sequence[Point]], file: Path) -> None:
     figure = Figure(figsize=(4 * len(curves), 6), layout="constrained")
     axes = figure.subplots(2, len(curves), squeeze=False, sharex="col")
     for column, (name, steps) in enumerate(curves.items()):
-        ordered = sorted(steps[1:], key=lambda step: step.offered)
+        ordered = sorted(steps, key=lambda step: step.offered)
         offered = [step.offered for step in ordered]
         upper, lower = axes[0][column], axes[1][column]
         upper.plot(offered, [step.accepted for step in ordered], marker="o", label="answered")

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SCRIPT = Path(__file__).with_name("load_wrk.lua")
+THREADS = 8
+"""wrk looks through all connections of a thread that wait for their time, whenever anything happens in it."""
 TIMEOUT = 60
 """Seconds that an answer may take."""
 CONNECTING = 1
@@ -47,29 +49,29 @@ def find_wrk() -> str:
 
 def ask(url: str, requests: Sequence[Asked], *, connections: int, seconds: int) -> tuple[list[Answer], int]:
     """What was answered within so many seconds of asking, and how often a connection failed."""
-    with tempfile.TemporaryDirectory() as folder:
-        plan, answers, broken = (Path(folder, name) for name in ("plan", "answers", "broken"))
-        plan.write_bytes(b"".join(map(_line, requests)))
+    threads = min(THREADS, connections)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for thread in range(threads):
+            (folder / f"plan-{thread}").write_bytes(b"".join(map(_line, requests[thread::threads])))
         command = [
             find_wrk(),
-            "-t1",
+            f"-t{threads}",
             f"-c{connections}",
             f"-d{seconds + CONNECTING}s",
             f"--timeout={TIMEOUT}s",
             f"-s{SCRIPT}",
             url,
         ]
-        given = {
-            **os.environ,
-            "PLAN": str(plan),
-            "ANSWERS": str(answers),
-            "BROKEN": str(broken),
-            "CONNECTING": str(CONNECTING),
-        }
+        given = {**os.environ, "FOLDER": name, "CONNECTING": str(CONNECTING)}
         subprocess.run(command, env=given, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
-        lines = (line.split() for line in answers.read_text("ascii").splitlines())
-        answered = [Answer(int(status), int(time) / 1e6, int(arrived) / 1e6) for status, time, arrived in lines]
-        return answered, int(broken.read_text("ascii"))
+        answers = [answer for file in folder.glob("answers-*") for answer in _answers(file)]
+        return answers, int((folder / "broken").read_text("ascii"))
+
+
+def _answers(file: Path) -> list[Answer]:
+    lines = (line.split() for line in file.read_text("ascii").splitlines())
+    return [Answer(int(status), int(time) / 1e6, int(arrived) / 1e6) for status, time, arrived in lines]
 
 
 def _line(asked: Asked) -> bytes:

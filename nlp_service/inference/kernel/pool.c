@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 enum {
-    MOST = 256, /* tokens of a part, about: more are no faster, and take more memory */
-    LEAST = 96  /* tokens for which a second thread is worth being woken */
+    MOST = 128, /* tokens of a part, about: more are no faster, and a part waits while its core does something else */
+    LEAST = 32 /* tokens for which a second thread is worth being woken */
 };
 
 /* Texts that one thread computes, and who waits for them. */

@@ -24,7 +24,7 @@ class KernelSession:
     """
 
     packing = Packing(512, padded=False)
-    """Twice what a thread computes at a time (MOST in pool.c); of more tokens it computes no more in a second."""
+    """Two parts (MOST in pool.c) for each of two threads; of more tokens they compute no more in a second."""
 
     def __init__(self, weights: Weights, threads: int) -> None:
         """With a single thread, those that call `run` compute themselves.
