@@ -14,6 +14,7 @@ import os
 import resource
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -39,6 +40,7 @@ CONNECTIONS = 4
 """For each answer a second that the service can give: it lets nobody wait for over two seconds."""
 FASTEST = 5_000
 """Answers a second that are more than there can be."""
+TIMES = "×"
 WARM_UP = 200
 OK, REFUSED = 200, 429
 
@@ -89,16 +91,14 @@ def main(
             measured = _rounds(name, Measured(str(client.base_url), process.pid, seconds), rounds)
             curve = [_median(same) for same in zip(*measured, strict=True)]
             output.print(_table(name, curve))
-            output.print(
-                f"goodput at {FRACTIONS[-1]:g} ×: {_goodput(measured):.0%} of the most of each round, all rounds"
-            )
+            output.print(f"goodput at {curve[-2].asked}: {_goodput(measured):.0%} of what {curve[-1].asked} get")
             steps += curve
         memory = memory_of(process.pid)
     output.print(f"memory of the service: {memory['rss']:.0f} MB resident ({memory['pss']:.0f} MB proportional)")
     if result is not None:
         result.write_text(json.dumps({"steps": [asdict(step) for step in steps], "memory_mb": memory}, indent=1) + "\n")
     if picture is not None:
-        plot({name: [step for step in steps if step.kind == name][len(CALLERS) :] for name in chosen}, picture)
+        plot({name: [step for step in steps if step.kind == name and TIMES in step.asked] for name in chosen}, picture)
 
 
 def _prepare(client: httpx.Client) -> None:
@@ -117,18 +117,25 @@ class Measured:
 
 
 def _rounds(kind: str, measured: Measured, rounds: int) -> list[list[Step]]:
-    """All steps of each round; what the first one finds to be the saturation holds for all."""
+    """All steps of each round, the heaviest load between two turns of the callers that saturate the service.
+
+    What the first round finds to be the saturation holds for all.
+    """
     curves: list[list[Step]] = []
     for number in range(1, rounds + 1):
         console.print(f"{kind}: 第 {number}/{rounds} 轮 · round {number} of {rounds}")
         steps = [_step(kind, measured, f"{callers} callers", callers, None) for callers in CALLERS]
         saturation = (curves[0] if curves else steps)[len(CALLERS) - 1].accepted
-        for fraction in FRACTIONS:
-            console.print(f"{kind}: {fraction:g} × {saturation:.0f}/s")
-            connections = round(min(fraction, 1) * saturation * CONNECTIONS)
-            steps.append(_step(kind, measured, f"{fraction:g} ×", connections, fraction * saturation))
-        curves.append(steps)
+        *lighter, heaviest = [partial(_fraction, kind, measured, fraction, saturation) for fraction in FRACTIONS]
+        saturating = partial(_step, kind, measured, f"{CALLERS[-1]} callers", CALLERS[-1], None)
+        curves.append(steps + [ask() for ask in (*lighter, saturating, heaviest, saturating)])
     return curves
+
+
+def _fraction(kind: str, measured: Measured, fraction: float, saturation: float) -> Step:
+    console.print(f"{kind}: {fraction:g} × {saturation:.0f}/s")
+    connections = round(min(fraction, 1) * saturation * CONNECTIONS)
+    return _step(kind, measured, f"{fraction:g} {TIMES}", connections, fraction * saturation)
 
 
 def _median(steps: Sequence[Step]) -> Step:
@@ -139,8 +146,9 @@ def _median(steps: Sequence[Step]) -> Step:
 
 
 def _goodput(rounds: Sequence[Sequence[Step]]) -> float:
-    """What was answered of the heaviest load, of the most that was answered of any in the same round."""
-    return sum(steps[-1].accepted for steps in rounds) / sum(max(step.accepted for step in steps) for steps in rounds)
+    """What was answered of the heaviest load, of what the callers that saturate the service got before and after it."""
+    before, heaviest, after = (sum(steps[place].accepted for steps in rounds) for place in (-3, -2, -1))
+    return heaviest / ((before + after) / 2)
 
 
 def _step(kind: str, measured: Measured, asked: str, connections: int, rate: float | None) -> Step:
