@@ -14,7 +14,6 @@ import os
 import resource
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -88,10 +87,10 @@ def main(
             os.sched_setaffinity(0, cores[-1:])
         _prepare(client)
         for name in chosen:
-            measured = _rounds(name, Measured(str(client.base_url), process.pid, seconds), rounds)
-            curve = [_median(same) for same in zip(*measured, strict=True)]
+            curves = _rounds(name, Measured(str(client.base_url), process.pid, seconds), rounds)
+            curve = [_median(same) for same in zip(*curves, strict=True)]
             output.print(_table(name, curve))
-            output.print(f"goodput at {curve[-2].asked}: {_goodput(measured):.0%} of what {curve[-1].asked} get")
+            output.print(f"goodput at {curve[-2].asked}: {_goodput(curves):.0%} of what {curve[-1].asked} get")
             steps += curve
         memory = memory_of(process.pid)
     output.print(f"memory of the service: {memory['rss']:.0f} MB resident ({memory['pss']:.0f} MB proportional)")
@@ -122,17 +121,24 @@ def _rounds(kind: str, measured: Measured, rounds: int) -> list[list[Step]]:
     What the first round finds to be the saturation holds for all.
     """
     curves: list[list[Step]] = []
+    saturation = 0.0
     for number in range(1, rounds + 1):
         console.print(f"{kind}: 第 {number}/{rounds} 轮 · round {number} of {rounds}")
-        steps = [_step(kind, measured, f"{callers} callers", callers, None) for callers in CALLERS]
-        saturation = (curves[0] if curves else steps)[len(CALLERS) - 1].accepted
-        *lighter, heaviest = [partial(_fraction, kind, measured, fraction, saturation) for fraction in FRACTIONS]
-        saturating = partial(_step, kind, measured, f"{CALLERS[-1]} callers", CALLERS[-1], None)
-        curves.append(steps + [ask() for ask in (*lighter, saturating, heaviest, saturating)])
+        steps = [_without_pause(kind, measured, callers) for callers in CALLERS]
+        saturation = saturation or steps[-1].accepted
+        steps += [_at_random(kind, measured, fraction, saturation) for fraction in FRACTIONS[:-1]]
+        before = _without_pause(kind, measured, CALLERS[-1])
+        heaviest = _at_random(kind, measured, FRACTIONS[-1], saturation)
+        after = _without_pause(kind, measured, CALLERS[-1])
+        curves.append([*steps, before, heaviest, after])
     return curves
 
 
-def _fraction(kind: str, measured: Measured, fraction: float, saturation: float) -> Step:
+def _without_pause(kind: str, measured: Measured, callers: int) -> Step:
+    return _step(kind, measured, f"{callers} callers", callers, None)
+
+
+def _at_random(kind: str, measured: Measured, fraction: float, saturation: float) -> Step:
     console.print(f"{kind}: {fraction:g} × {saturation:.0f}/s")
     connections = round(min(fraction, 1) * saturation * CONNECTIONS)
     return _step(kind, measured, f"{fraction:g} {TIMES}", connections, fraction * saturation)
