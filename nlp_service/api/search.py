@@ -154,7 +154,7 @@ async def search(
     with queue.place() as place:
         encoding = None if request.mode == "lexical" else engine.submit_query(request.query)
         vector = None if encoding is None else normalise(await asyncio.wrap_future(encoding))
-        vector, answer = await place.run(partial(_find, request, engine, knowledge, vector, reranker))
+        vector, answer = await place.run(partial(_find, request, engine, knowledge, vector, reranker, place.arrived))
     hits = answer.hits
     degraded: NotWhole | None = answer.degraded
     if reranker and hits:
@@ -182,6 +182,7 @@ def _find(
     knowledge: KnowledgeSearch,
     vector: Vector | None,
     reranker: Reranker | None,
+    arrived: float,
 ) -> tuple[Vector | None, Answer]:
     """The query's vector, unless only words are asked for, and the hits before they are ranked again."""
     if vector is None and request.mode != "lexical":
@@ -195,6 +196,7 @@ def _find(
             filters=_filters(request.filters),
             context=Context(request.product, request.module),
             min_score=0.0 if reranker else request.min_score,
+            since=arrived,
         )
     return vector, answer
 

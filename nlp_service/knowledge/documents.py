@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Row
 
 from nlp_service.knowledge.article import passage, searchable
 from nlp_service.knowledge.facets import Facets
+from nlp_service.knowledge.highlight import Readable
 from nlp_service.knowledge.keys import Kind, key_of
 from nlp_service.storage.tables import Article, Feedback
 from nlp_service.text.headline import headline
@@ -50,6 +52,11 @@ class Document:
     def fields(self) -> dict[str, str]:
         """The texts that a hit is explained by, by name."""
         return {"title": self.title, "problem": self.problem, "scenario": self.scenario, "solution": self.solution}
+
+    @cached_property
+    def readable(self) -> dict[str, Readable]:
+        """Those texts, as terms are looked for in them."""
+        return {name: Readable.of(text) for name, text in self.fields.items()}
 
     @property
     def text(self) -> str:

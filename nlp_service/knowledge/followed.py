@@ -3,8 +3,10 @@
 Terms and facets are kept once. Each encoder that serves, or is about to, has a space of vectors beside them.
 """
 
+import math
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +17,7 @@ from nlp_service.knowledge.index.protocol import VectorIndex
 from nlp_service.knowledge.indexes import TextIndexes
 from nlp_service.knowledge.keys import Kind, key_of, record_of
 from nlp_service.knowledge.reading import Records, read_records
+from nlp_service.knowledge.shown import ShownRecords
 from nlp_service.knowledge.sources import SOURCES, Source, last_changes
 from nlp_service.knowledge.space import Vector, VectorSpace
 from nlp_service.storage.database import Database
@@ -50,6 +53,7 @@ class FollowedIndexes:
     def __init__(self, database: Database) -> None:
         self.lock = threading.RLock()
         self.text = TextIndexes()
+        self.shown = ShownRecords(database)
         self.spaces: list[VectorSpace] = []
         self.building = False
         """Whether the records are still being read: those that are not yet there are not found."""
@@ -62,6 +66,8 @@ class FollowedIndexes:
         self._database = database
         self._seen: Sequences = {source.kind: 0 for source in SOURCES}
         self._touched: set[int] = set()
+        self._looked = -math.inf
+        """When somebody began to look for changes who has found them all, of `time.perf_counter`."""
 
     @property
     def followed(self) -> Sequences:
@@ -72,6 +78,7 @@ class FollowedIndexes:
         """Take text indexes that hold all changes up to `sequences`."""
         with self._following, self.lock:
             self.text, self._seen = text, dict(sequences)
+            self.shown.forget_all()
 
     def add(self, space: VectorSpace, at: Sequences | None) -> None:
         """Keep a space current from now on; `at` is what its vectors hold, None when there are none."""
@@ -94,6 +101,7 @@ class FollowedIndexes:
             for space in self.spaces:
                 space.reset()
             self._seen = last_changes(session)
+            self.shown.forget_all()
             return [(source, source.numbers(session)) for source in SOURCES]
 
     def build(self, progress: Progress | None = None, stop: Callable[[], bool] = _never) -> None:
@@ -111,11 +119,15 @@ class FollowedIndexes:
         self.building = False
         self.unsaved += total
 
-    def follow(self) -> None:
-        """Hold at least the changes that were committed before the call.
+    def follow(self, since: float | None = None) -> None:
+        """Hold at least the changes that were committed before the call, or before `since` (of `time.perf_counter`).
 
-        Of many changes some are found before the others.
+        Of those who come together one looks for all: whoever has looked after they came. Of many changes some are found
+        before the others.
         """
+        if since is not None and self._looked > since:
+            return
+        looked = time.perf_counter()
         with self._database.look() as connection:
             last = last_changes(connection)
         if last != self._seen:
@@ -124,6 +136,7 @@ class FollowedIndexes:
         if not self.fills_later:
             for space in self.spaces:
                 self.fill(space)
+        self._looked = max(self._looked, looked)
 
     def fill(self, space: VectorSpace, stop: Callable[[], bool] = _never, *, together: int = LOAD_CHUNK) -> None:
         """Put the vectors that a space lacks: stored ones, and others computed, `together` at once, and stored.
@@ -179,6 +192,7 @@ class FollowedIndexes:
         keys = {key_of(source.kind, number) for number in numbers}
         gone = sorted(keys - {document.key for document in read.documents})
         with self.lock:
+            self.shown.forget(keys)
             self.text.remove(gone)
             for space in self.spaces:
                 space.remove(gone)

@@ -1,8 +1,11 @@
 """Why a record matched: the sentences of it that hold most of the query's terms."""
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 
 from nlp_service.text.segmentation import fold, spelled_codes
 
@@ -25,48 +28,69 @@ class Highlight:
     spans: list[tuple[int, int]]
 
 
+@dataclass(frozen=True)
+class Readable:
+    """A text with what is looked at for every query: made once, since records are found again and again."""
+
+    text: str
+    folded: str
+    codes: tuple[tuple[str, int, int], ...]
+    """In their common spelling, with where each starts and ends."""
+    sentences: tuple[Place, ...]
+
+    @classmethod
+    def of(cls, text: str) -> "Readable":
+        """That of a text."""
+        folded = fold(text)
+        return cls(text, folded, tuple(spelled_codes(folded)), tuple(map(re.Match.span, _SENTENCE.finditer(text))))
+
+    def places(self, terms: Collection[str]) -> list[Place]:
+        """Where the terms stand, ascending; a code (qx7781) however it is spelled here (QX-7781)."""
+        found = [place for term in terms if term in self.folded for place in _places(term, self.folded)]
+        found += [(start, end) for code, start, end in self.codes if code in terms]
+        return sorted(found)
+
+    def within_sentences(self, places: Sequence[Place]) -> Iterator[tuple[Place, list[Place]]]:
+        """Each sentence that holds some of the places, which ascend, with these."""
+        for number, inside in groupby(places, lambda place: bisect_right(self.sentences, place[0], key=itemgetter(1))):
+            if number < len(self.sentences):
+                start, end = self.sentences[number]
+                if held := [place for place in inside if place[0] >= start and place[1] <= end]:
+                    yield (start, end), held
+
+
+@dataclass(frozen=True)
+class _Marked:
+    """A sentence, or the part of it that is shown: where it starts, its text, and the places of terms in the field."""
+
+    weight: Weight
+    start: int
+    text: str
+    places: list[Place]
+
+
 def sentences(text: str) -> list[str]:
     """The sentences of a text, each cut at 160 characters."""
     return [part for match in _SENTENCE.finditer(text) if (part := match[0].strip()[:MAX_CHARACTERS])]
 
 
-def highlights(fields: dict[str, str], terms: Collection[str], limit: int = 3) -> list[Highlight]:
-    """At most one sentence a field, those that hold most different terms first; empty when no term occurs.
-
-    A code in its common spelling (qx7781) is found however the field spells it (QX-7781).
-    """
-    codes = {term for term in terms if any(map(str.isdecimal, term))}
-    found = [best for name, text in fields.items() if (best := _best(name, text, terms, codes)) is not None]
-    return [highlight for _, highlight in sorted(found, key=_weight, reverse=True)[:limit]]
-
-
-def _best(name: str, text: str, terms: Collection[str], codes: Collection[str]) -> tuple[Weight, Highlight] | None:
-    folded = fold(text)
-    places = [place for term in terms if term in folded for place in _places(term, folded)]
-    if codes:
-        places += [(start, end) for code, start, end in spelled_codes(folded) if code in codes]
-    if not places:
-        return None
-    places.sort()
-    marked = [_mark(name, text, folded, first, _union(inside)) for first, inside in _by_sentence(text, places)]
-    return max(marked, key=_weight, default=None)
+def highlights(fields: Mapping[str, Readable], terms: Collection[str], limit: int = 3) -> list[Highlight]:
+    """At most one sentence a field, those that hold most different terms first; empty when no term occurs."""
+    found = [(best, name) for name, field in fields.items() if (best := _best(field, terms)) is not None]
+    found.sort(key=lambda one: one[0].weight, reverse=True)
+    return [
+        Highlight(name, best.text, [(start - best.start, end - best.start) for start, end in best.places])
+        for best, name in found[:limit]
+    ]
 
 
-def _by_sentence(text: str, places: Sequence[Place]) -> Iterator[tuple[Place, list[Place]]]:
-    """Each sentence that holds some of the places, which ascend, with these."""
-    at = 0
-    for match in _SENTENCE.finditer(text):
-        start, end = match.span()
-        first = at
-        while at < len(places) and places[at][0] < end:
-            at += 1
-        inside = [place for place in places[first:at] if place[0] >= start and place[1] <= end]
-        if inside:
-            yield (start, end), inside
+def _best(field: Readable, terms: Collection[str]) -> _Marked | None:
+    held = field.within_sentences(field.places(terms))
+    return max((_mark(field, sentence, _union(inside)) for sentence, inside in held), key=_weight, default=None)
 
 
-def _mark(name: str, text: str, folded: str, sentence: Place, places: list[Place]) -> tuple[Weight, Highlight]:
-    plain = text[slice(*sentence)]
+def _mark(field: Readable, sentence: Place, places: list[Place]) -> _Marked:
+    plain = field.text[slice(*sentence)]
     start = sentence[0] + len(plain) - len(plain.lstrip())
     plain = plain.strip()
     if len(plain) > MAX_CHARACTERS:
@@ -74,9 +98,8 @@ def _mark(name: str, text: str, folded: str, sentence: Place, places: list[Place
         cut = max(0, min(places[0][0] - start - MAX_CHARACTERS // 8, len(plain) - MAX_CHARACTERS))
         start, plain = start + cut, plain[cut : cut + MAX_CHARACTERS]
         places = [place for place in places if place[0] >= start and place[1] <= start + MAX_CHARACTERS]
-    covered = {folded[slice(*place)] for place in places}
-    spans = [(first - start, last - start) for first, last in places]
-    return (sum(map(len, covered)), -len(plain)), Highlight(name, plain, spans)
+    covered = {field.folded[slice(*place)] for place in places}
+    return _Marked((sum(map(len, covered)), -len(plain)), start, plain, places)
 
 
 def _places(term: str, text: str) -> Iterator[Place]:
@@ -96,5 +119,5 @@ def _union(places: Sequence[Place]) -> list[Place]:
     return merged
 
 
-def _weight(marked: tuple[Weight, Highlight]) -> Weight:
-    return marked[0]
+def _weight(marked: _Marked) -> Weight:
+    return marked.weight

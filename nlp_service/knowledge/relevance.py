@@ -124,12 +124,10 @@ def rivals(strengths: Values, twins: Mask | None = None) -> Values:
     `twins`, shape (n, n), says which of the first n hits tell the same: a hit has no rival in its twin, for what is
     stored twice answers no worse.
     """
-    near = 1 if twins is None else len(twins)
+    same = [[False]] if twins is None else twins.tolist()
     found = np.full(len(strengths), strengths[0])
-    for place in range(min(near + 1, len(strengths))):
-        different = np.arange(len(strengths)) != place
-        if twins is not None and place < near:
-            different[:near] &= ~twins[place][: len(strengths)]
-        others = np.flatnonzero(different)
-        found[place] = strengths[others[0]] if len(others) else strengths[place]
+    for place in range(min(len(same) + 1, len(strengths))):
+        like = same[place] if place < len(same) else []
+        others = (other for other in range(len(strengths)) if other != place and not any(like[other : other + 1]))
+        found[place] = strengths[next(others, place)]
     return found

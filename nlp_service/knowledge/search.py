@@ -15,11 +15,10 @@ from nlp_service.knowledge.documents import Document
 from nlp_service.knowledge.facets import Filters
 from nlp_service.knowledge.followed import FollowedIndexes, Progress
 from nlp_service.knowledge.highlight import Highlight, highlights
-from nlp_service.knowledge.keys import Kind, Mask, record_of
+from nlp_service.knowledge.keys import Mask
 from nlp_service.knowledge.likeness import UNFITTED, Likeness
 from nlp_service.knowledge.query import alternatives, words_of
 from nlp_service.knowledge.relevance import Found, Mode, Relevance
-from nlp_service.knowledge.sources import SOURCES
 from nlp_service.knowledge.space import VectorSpace
 from nlp_service.knowledge.store import EncodePassages
 from nlp_service.storage.database import Database
@@ -92,7 +91,6 @@ class KnowledgeSearch:
         likeness: Likeness = UNFITTED,
     ) -> None:
         """The space of the encoder must be added to `indexes` that are given; others are made, with it."""
-        self._database = database
         self.space = VectorSpace(database, encode, encoder_fingerprint, dimension)
         self._default_statuses = frozenset(statuses) | {"solved"}
         self._relevance = relevance
@@ -131,9 +129,11 @@ class KnowledgeSearch:
         context: Context = NOWHERE,
         min_score: float = 0.0,
         highlighted: bool = True,
+        since: float | None = None,
     ) -> Answer:
         """The best `top_k` records that answer with a probability of `min_score` or more; none is an answer, too.
 
+        What was committed before the call is found, or before `since` (of `time.perf_counter`): when who asks came.
         `vector` is the query's, normalised, shape (dimension,) or (1, dimension); a lexical search needs none.
         While many records lack their vectors, every search is lexical. Highlights of a hundred hits take
         time: who does not show them says so by `highlighted`.
@@ -141,13 +141,13 @@ class KnowledgeSearch:
         if mode != "lexical" and vector is None:
             raise ValueError(f"{mode} search needs the query's vector")
         asked = list(dict.fromkeys(terms(query)))
-        self.follow()
+        self._indexes.follow(since)
         with self._indexes.lock:
             degraded = self.degraded
             if len(self.space.missing) > MANY_MISSING * len(self):
                 mode = "lexical"
-            ranked = self._ranked(asked, vector, max(CANDIDATES, top_k), mode, filters, context)
-        chosen = [one for one in ranked[:top_k] if one.score >= min_score]
+            ranked = self._ranked(asked, vector, top_k, mode, filters, context)
+        chosen = [one for one in ranked if one.score >= min_score]
         return Answer(self._hits(chosen, asked if highlighted else ()), degraded)
 
     def search(
@@ -179,9 +179,10 @@ class KnowledgeSearch:
             return self.space.index.search(vector, k, allowed[:below])
 
     def _ranked(
-        self, asked: Sequence[str], vector: Vector | None, depth: int, mode: Mode, filters: Filters, context: Context
+        self, asked: Sequence[str], vector: Vector | None, top_k: int, mode: Mode, filters: Filters, context: Context
     ) -> list[_Ranked]:
-        """Candidates with their probabilities, the best first, equal ones by key."""
+        """The `top_k` best candidates with their probabilities, the best first, equal ones by key."""
+        depth = max(CANDIDATES, top_k)
         allowed = self._indexes.text.facets.match(filters, self._default_statuses)
         wanted = alternatives(asked)
         scores = self._indexes.text.lexical.scores(wanted) if mode != "dense" else None
@@ -199,8 +200,8 @@ class KnowledgeSearch:
         twins = self._twins(near)
         probabilities = self._relevance.probabilities(mode, found, twins).tolist()
         same = [frozenset(key for key, is_twin in zip(near, row, strict=True) if is_twin) for row in twins.tolist()]
-        same += [frozenset()] * (len(ranked) - len(near))
-        return [_Ranked(*one) for one in zip(ranked, probabilities, same, strict=True)]
+        same += [frozenset()] * (top_k - len(near))
+        return [_Ranked(*one) for one in zip(ranked[:top_k], probabilities, same, strict=False)]
 
     def _twins(self, keys: Sequence[int]) -> Mask:
         """Which of the records tell the same, shape (keys, keys); of one without a vector nobody knows."""
@@ -228,19 +229,10 @@ class KnowledgeSearch:
         return bonus
 
     def _hits(self, ranked: Sequence[_Ranked], asked: Sequence[str]) -> list[Hit]:
-        wanted: dict[Kind, list[int]] = {}
-        for one in ranked:
-            kind, number = record_of(one.key)
-            wanted.setdefault(kind, []).append(number)
-        with self._database.look() as connection:
-            documents = {
-                document.key: document
-                for source in SOURCES
-                if source.kind in wanted
-                for document in source.documents(connection, wanted[source.kind])
-            }
+        documents = self._indexes.shown.of([one.key for one in ranked])
+        wanted = frozenset(asked)
         return [
-            Hit(documents[one.key], one.score, highlights(documents[one.key].fields, set(asked)), one.twins)
+            Hit(documents[one.key], one.score, highlights(documents[one.key].readable, wanted), one.twins)
             for one in ranked
             if one.key in documents
         ]

@@ -1,10 +1,12 @@
 """Indexes that follow the database while searches go on."""
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy import event
 
 from nlp_service.knowledge import reading
 from nlp_service.knowledge.followed import FollowedIndexes
@@ -75,3 +77,58 @@ def test_who_comes_while_another_follows_waits_for_what_was_committed_before(
     second.result()
     assert len(indexes.text) == 2
     first.result()
+
+
+@pytest.fixture
+def looks(database: Database) -> Iterator[list[str]]:
+    """Statements that ask for the last changes."""
+    made: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("SELECT (SELECT max("):
+            made.append(statement)
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    yield made
+    event.remove(database.engine, "before_cursor_execute", note)
+
+
+def test_one_who_came_before_another_looked_need_not_look(indexes: FollowedIndexes, looks: list[str]) -> None:
+    came = time.perf_counter()
+    indexes.follow()
+    indexes.follow(came)
+    assert len(looks) == 1
+
+
+def test_one_who_came_after_another_looked_looks(indexes: FollowedIndexes, store: ArticleStore) -> None:
+    indexes.follow()
+    store.create(new_article(title="打印机脱机"))
+    indexes.follow(time.perf_counter())
+    assert len(indexes.text) == 1
+
+
+def test_nobody_relies_on_one_who_has_not_found_the_changes_yet(
+    indexes: FollowedIndexes, store: ArticleStore, gate: Gate, executor: ThreadPoolExecutor
+) -> None:
+    store.create(new_article(title="打印机脱机"))
+    came = time.perf_counter()
+    first = executor.submit(indexes.follow)
+    assert gate.reached.wait(SECONDS)
+    second = executor.submit(indexes.follow, came)
+    gate.opened.set()
+    second.result()
+    assert len(indexes.text) == 1
+    first.result()
+
+
+def test_nobody_relies_on_one_who_failed(
+    indexes: FollowedIndexes, store: ArticleStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.create(new_article(title="打印机脱机"))
+    came = time.perf_counter()
+    with monkeypatch.context() as broken:
+        broken.setattr(reading, "terms", None)
+        with pytest.raises(TypeError):
+            indexes.follow()
+    indexes.follow(came)
+    assert len(indexes.text) == 1

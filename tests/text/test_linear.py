@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from nlp_service.knowledge.highlight import highlights
+from nlp_service.knowledge.highlight import Readable, highlights
 from nlp_service.text.headline import headline
 from nlp_service.text.personal_data import identifies_a_person, mask
 from nlp_service.text.segmentation import fold, terms, words
@@ -53,7 +53,7 @@ def _check(text: str) -> str:
 
 
 def _highlights(text: str) -> object:
-    return highlights({"problem": text}, {"导出", "a", "1"})
+    return highlights({"problem": Readable.of(text)}, {"导出", "a", "1"})
 
 
 WORK: dict[str, Callable[[str], object]] = {
