@@ -35,8 +35,9 @@ from nlp_service.settings import Settings
 FRACTIONS = (0.1, 0.3, 0.5, 0.7, 0.9, 1.0, 1.5, 2.0, 3.0)
 CALLERS = (1, 2, 4, 16)
 """Without a pause; so many as the last saturate the service."""
-CONNECTIONS = 4
-"""For each answer a second that the service can give: it lets nobody wait for over two seconds."""
+CONNECTIONS = 2.2
+"""For each answer a second that the service can give: it lets nobody wait for over two seconds. wrk looks through those
+that have nothing to ask yet."""
 FASTEST = 5_000
 """Answers a second that are more than there can be."""
 TIMES = "×"

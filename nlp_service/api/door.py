@@ -54,16 +54,23 @@ class Door:
         self._rooms = {path.encode("ascii"): room for path, room in rooms.items()}
         self._refused: Counter[str] = Counter()
 
-    def is_shut(self, path: bytes) -> bool:
-        """Whether even a single text would be refused now, so that the body is worth a look."""
+    def shut(self, path: bytes) -> Overloaded | None:
+        """Why even a single text would be refused now, so that the body is worth a look; None when it would not."""
         room = self._rooms.get(path)
-        return room is not None and _why_not(room, 1) is not None
+        return None if room is None else _why_not(room, 1)
 
-    def refusal(self, path: bytes, body: bytes | bytearray, headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
-        """Headers, with their blank line, and body of the answer that refuses; None when the request may come in."""
+    def refusal(
+        self, path: bytes, body: bytes | bytearray, headers: Iterable[tuple[bytes, bytes]], shut: Overloaded
+    ) -> bytes | None:
+        """Headers, with their blank line, and body of the answer that refuses; None when the request may come in.
+
+        `shut` is why a single text is refused.
+        """
         room = self._rooms[path]
         texts = room.texts(body)
-        refused = None if texts is None else _why_not(room, texts)
+        if texts is None:
+            return None
+        refused = shut if texts == 1 else _why_not(room, texts)
         if refused is None:
             return None
         given = next((value for name, value in headers if name == b"x-request-id"), b"").decode("latin-1")

@@ -10,6 +10,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from nlp_service.api.door import MAX_BODY, Door
 from nlp_service.api.problems import below_status, header_lines, problem
+from nlp_service.errors import Overloaded
 
 TOO_SLOW = "请求未在时限内到齐 · the request did not arrive in time: {head:g} s for its head, {body:g} s for all of it"
 TOO_LARGE_HEAD = "请求行与请求头最多 {limit:,} 字节 · request line and headers may have at most {limit:,} bytes"
@@ -34,6 +35,8 @@ class BoundedHttp(HttpToolsProtocol):
 
     _deadline: asyncio.TimerHandle | None = None
     _stalled: asyncio.TimerHandle | None = None
+    _arriving = False
+    """Whether a request is, from its first byte to its last."""
     _began = 0.0
     _body_bytes: int | None = None
     """None until the head is complete."""
@@ -42,12 +45,15 @@ class BoundedHttp(HttpToolsProtocol):
     _door: Door | None = None
     _held: bytearray | None = None
     """The body of a request that the door looks at before the application sees anything of it."""
+    _shut: Overloaded | None = None
+    """Why the door is shut for it."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """See asyncio.Protocol."""
         super().connection_made(transport)
         self._door = self.app_state.get(DOOR)
         self._begin()
+        self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
@@ -57,16 +63,21 @@ class BoundedHttp(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
-        if self._deadline is None:
+        if not self._arriving:
             self._begin()
         self._bytes_beside += len(data)
         super().data_received(data)
-        if self._bytes_beside > self.max_head_bytes and self._deadline is not None:
+        if not self._arriving:  # all of it was there at once, as mostly
+            return
+        if self._deadline is None:
+            self._watch()
+        if self._bytes_beside > self.max_head_bytes:
             self._refuse(431, TOO_LARGE_HEAD.format(limit=self.max_head_bytes))
 
     def on_message_begin(self) -> None:
         """See httptools."""
-        self._body_bytes = None
+        if not self._arriving:  # it came together with the one before
+            self._begin()
         self._held = None
         super().on_message_begin()
 
@@ -145,10 +156,11 @@ class BoundedHttp(HttpToolsProtocol):
 
         Nor from a page of another site: its browser must see by the headers of the answer that it may read it.
         """
+        if self._door is None or self.parser.get_method() != b"POST":
+            return False
+        self._shut = self._door.shut(self.url)
         return (
-            self._door is not None
-            and self._door.is_shut(self.url)
-            and self.parser.get_method() == b"POST"
+            self._shut is not None
             and self._may_be_held
             and not self.transport.get_write_buffer_size()
             and all(name != b"origin" for name, _ in self.headers)
@@ -157,7 +169,8 @@ class BoundedHttp(HttpToolsProtocol):
     def _turned_away(self, body: bytearray) -> bool:
         """Whether the request was answered at the door."""
         assert self._door is not None  # noqa: S101 - it was asked before
-        answer = self._door.refusal(self.url, body, self.headers)
+        assert self._shut is not None  # noqa: S101 - else the body would not be held
+        answer = self._door.refusal(self.url, body, self.headers, self._shut)
         if answer is None:
             return False
         self._held = None
@@ -176,11 +189,15 @@ class BoundedHttp(HttpToolsProtocol):
         super().on_body(bytes(body))
 
     def _begin(self) -> None:
+        self._arriving = True
         self._began = self.loop.time()
         self._body_bytes = None
+
+    def _watch(self) -> None:
         self._deadline = self.loop.call_later(self.head_seconds, self._expired)
 
     def _end(self) -> None:
+        self._arriving = False
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
@@ -188,6 +205,7 @@ class BoundedHttp(HttpToolsProtocol):
     def _expired(self) -> None:
         if self._answering:
             self._begin()
+            self._watch()
             return
         left = 0.0
         if self._body_bytes is not None:

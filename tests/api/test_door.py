@@ -239,8 +239,9 @@ def test_a_refusal_leaves_nothing_to_the_garbage_collector() -> None:
         body = json.dumps(ONE).encode()
         gc.collect()
         for _ in range(times):
-            assert shut.is_shut(b"/v1/classify")
-            assert shut.refusal(b"/v1/classify", body, []) is not None
+            why = shut.shut(b"/v1/classify")
+            assert why is not None
+            assert shut.refusal(b"/v1/classify", body, [], why) is not None
         return gc.collect()
 
     gc.disable()

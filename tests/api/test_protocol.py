@@ -151,6 +151,14 @@ def test_requests_that_are_sent_together_are_answered_in_turn(port: int) -> None
     assert received.count(b"HTTP/1.1 200 OK") == 3
 
 
+@pytest.mark.parametrize("half", [GET[:20], HEAD + BODY[:9]], ids=["head", "body"])
+def test_half_a_request_behind_a_whole_one_is_not_waited_for(port: int, half: bytes) -> None:
+    with _connected(port) as connection:
+        connection.sendall(GET + half)
+        assert _answer(connection)[0] == 200
+        assert _answer(connection)[0] == 408
+
+
 @pytest.mark.parametrize("field", [b"X-A: ", b"X-A: b\r\nX-"], ids=["value", "name"])
 def test_a_head_without_end_is_refused(port: int, field: bytes) -> None:
     with _connected(port) as connection:
