@@ -1,6 +1,7 @@
 """Fields that several requests and answers share."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Annotated, Any
 
 from pydantic import (
@@ -32,6 +33,11 @@ class Request(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+@cache
+def _with_defaults(model: type[BaseModel]) -> frozenset[str]:
+    return frozenset(name for name, field in model.model_fields.items() if not field.is_required())
+
+
 class RequestWithDefaults(Request):
     """A request body in which null says the same as leaving a field out, for every field that has a default."""
 
@@ -40,7 +46,7 @@ class RequestWithDefaults(Request):
     def _without_nulls(cls, given: Any) -> Any:
         if not isinstance(given, dict):
             return given
-        optional = {name for name, field in cls.model_fields.items() if not field.is_required()}
+        optional = _with_defaults(cls)
         return {name: value for name, value in given.items() if value is not None or name not in optional}
 
     @classmethod

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import fields
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Literal
@@ -17,6 +18,7 @@ from nlp_service.inference.encoder import normalise
 from nlp_service.inference.engine import Engine
 from nlp_service.inference.reranker import Reranker
 from nlp_service.knowledge.closest import Closest, closest_sentences
+from nlp_service.knowledge.documents import Document
 from nlp_service.knowledge.facets import Filters
 from nlp_service.knowledge.keys import Kind
 from nlp_service.knowledge.relevance import Mode
@@ -37,6 +39,8 @@ Values = Annotated[list[Value], ONE_OR_MORE, Field(min_length=1, max_length=50)]
 
 class SearchFilters(Request):
     """Conditions that every hit meets; a condition holds with any of its values (a value or a list of them)."""
+
+    model_config = ConfigDict(frozen=True)  # so that the default is not copied for every request
 
     product: Values | None = None
     module: Values | None = None
@@ -130,6 +134,9 @@ class SearchHit(BaseModel):
     closest: SimilarSentence | None = None
 
 
+_SHOWN = SearchHit.model_fields.keys() & {field.name for field in fields(Document)}
+
+
 class SearchResponse(BaseModel):
     """Hits, the best first; none when nothing reaches `min_score`."""
 
@@ -201,19 +208,18 @@ def _find(
     return vector, answer
 
 
-def _public(hit: Hit, closest: Closest | None) -> SearchHit:
-    document = hit.document
-    shown = {name: getattr(document, name) for name in SearchHit.model_fields if hasattr(document, name)}
-    return SearchHit(
-        **shown,
-        score=round(hit.score, 6),
-        highlights=[Highlight(field=part.field, text=part.text, spans=part.spans) for part in hit.highlights],
-        closest=None
-        if closest is None
-        else SimilarSentence(
-            field=closest.field, text=closest.text, similarity=round(min(1.0, max(-1.0, closest.similarity)), 4)
-        ),
+def _public(hit: Hit, similar: Closest | None) -> SearchHit:
+    public = SearchHit.model_validate(
+        {
+            **{name: getattr(hit.document, name) for name in _SHOWN},
+            "score": round(hit.score, 6),
+            "highlights": [vars(part) for part in hit.highlights],
+        }
     )
+    if similar is not None:
+        similarity = round(min(1.0, max(-1.0, similar.similarity)), 4)
+        public.closest = SimilarSentence(field=similar.field, text=similar.text, similarity=similarity)
+    return public
 
 
 def _filters(given: SearchFilters) -> Filters:

@@ -22,6 +22,8 @@ from nlp_service.knowledge.packed_postings import EMPTY, Frequencies, PackedPost
 K1, B = 1.5, 0.75
 COMPACT_FROM = 1024
 DEAD = -1
+REMEMBERED, ENTRY = 1_000_000, 20
+"""So many documents of terms are remembered with their weights, 12 bytes each; a term itself counts 20."""
 AHEAD = 2
 """So many times as many documents as are asked for are looked at first."""
 
@@ -77,6 +79,18 @@ def _best(keys: NDArray[np.int64], scores: NDArray[np.float32], k: int) -> list[
     return list(zip(keys[order].tolist(), scores[order].tolist(), strict=True))
 
 
+@dataclass(frozen=True, eq=False)
+class _Held:
+    """The documents that hold a term, what it adds to the score of each, and its idf; 0 where none does."""
+
+    slots: NDArray[np.intp]
+    weights: Scores
+    idf: float
+
+
+NOWHERE = _Held(np.zeros(0, np.intp), np.zeros(0, np.float32), 0.0)
+
+
 class LexicalIndex:
     """Keys (0 or more) with their terms. Not safe for use by several threads at once."""
 
@@ -89,8 +103,11 @@ class LexicalIndex:
     _alive: int
     _total_length: float
     _norms: NDArray[np.float32] | None
-    _document_frequencies: dict[str, int]
-    """Those that were needed since the last change."""
+    _keys_now: NDArray[np.int64] | None
+    _terms: "dict[str, _Held]"
+    """Those that were asked for since the last change."""
+    _remembered: int
+    """Documents in them, and ENTRY for each."""
 
     def __init__(self) -> None:
         self._fill(EMPTY, np.zeros(0, np.int64), np.zeros(0, np.float32))
@@ -141,33 +158,22 @@ class LexicalIndex:
         `best_possible` is what a document reaches at most that holds every word: the sum of idf·1, as a term's weight
         stays below 1 however often it occurs. A word that no document holds counts there as the rarest.
         """
-        norms = self._current_norms()
-        total, one = np.zeros(len(norms), np.float32), np.zeros(len(norms), np.float32)
+        total, one = np.zeros(len(self._keys), np.float32), None
         best_possible = 0.0
         for alternatives in query:
-            known = [
-                (weight, *postings, documents)
-                for term, weight in alternatives
-                if (postings := self._postings(term)) and (documents := self._document_frequency(term, postings[0]))
-            ]
-            best_possible += max(
-                (weight * self._idf(documents) for weight, _, _, documents in known), default=self._idf(0)
-            )
-            for weight, slots, frequencies, documents in known:
-                places = slots.astype(np.intp)
-                weights = norms[places]
-                weights += frequencies
-                np.divide(frequencies, weights, out=weights)
-                weights *= weight * self._idf(documents)
-                if len(known) == 1:
-                    total[places] += weights
-                else:
-                    one[places] = np.maximum(one[places], weights)
-            if len(known) > 1:
-                for _, slots, _, _ in known:
-                    total[slots] += one[slots]
-                    one[slots] = 0.0  # so that it counts once where a document holds several of them
-        return LexicalScores(np.frombuffer(self._keys, np.int64).copy(), self._slot_of, total, best_possible)
+            known = [(weight, held) for term, weight in alternatives if (held := self._held(term)).idf]
+            best_possible += max((weight * held.idf for weight, held in known), default=self._idf(0))
+            if len(known) == 1:
+                weight, held = known[0]
+                total[held.slots] += weight * held.weights
+            elif known:
+                one = np.zeros_like(total) if one is None else one
+                for weight, held in known:
+                    one[held.slots] = np.maximum(one[held.slots], weight * held.weights)
+                for _, held in known:
+                    total[held.slots] += one[held.slots]
+                    one[held.slots] = 0.0  # so that it counts once where a document holds several of them
+        return LexicalScores(self._current_keys(), self._slot_of, total, best_possible)
 
     def copy(self) -> "LexicalIndex":
         """The same documents at this moment, to be saved while this index goes on; what is packed is not copied."""
@@ -211,14 +217,29 @@ class LexicalIndex:
             self._norms = lengths * np.float32(K1 * B / average) + np.float32(K1 * (1 - B))
         return self._norms
 
-    def _document_frequency(self, term: str, slots: Slots) -> int:
-        if self._alive == len(self._keys) or not len(slots):
-            return len(slots)
-        known = self._document_frequencies.get(term)
-        if known is None:
-            known = int(np.count_nonzero(np.isfinite(self._current_norms()[slots])))
-            self._document_frequencies[term] = known
-        return known
+    def _current_keys(self) -> NDArray[np.int64]:
+        if self._keys_now is None:
+            self._keys_now = np.frombuffer(self._keys, np.int64).copy()
+        return self._keys_now
+
+    def _held(self, term: str) -> "_Held":
+        held = self._terms.get(term)
+        if held is None:
+            held = self._found(term)
+            self._remembered += ENTRY + len(held.slots)
+            if self._remembered > REMEMBERED:
+                self._terms, self._remembered = {}, ENTRY + len(held.slots)
+            self._terms[term] = held
+        return held
+
+    def _found(self, term: str) -> "_Held":
+        slots, frequencies = self._postings(term)
+        norms = self._current_norms()[slots]
+        alive = len(slots) if self._alive == len(self._keys) else int(np.count_nonzero(np.isfinite(norms)))
+        if not alive:
+            return NOWHERE
+        idf = self._idf(alive)
+        return _Held(slots.astype(np.intp), idf * frequencies / (frequencies + norms), idf)
 
     def _idf(self, documents_with_term: int) -> float:
         return float(np.log1p((self._alive - documents_with_term + 0.5) / (documents_with_term + 0.5)))
@@ -252,4 +273,5 @@ class LexicalIndex:
 
     def _forget(self) -> None:
         """Drop what was computed from the documents that there were."""
-        self._norms, self._document_frequencies = None, {}
+        self._norms, self._keys_now = None, None
+        self._terms, self._remembered = {}, 0

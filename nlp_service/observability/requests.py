@@ -14,7 +14,7 @@ from starlette.types import Scope
 
 from nlp_service.errors import Refusal
 from nlp_service.observability.metrics import IN_PROGRESS, REFUSED, REQUEST_SECONDS, REQUESTS
-from nlp_service.observability.tracing import continued, span
+from nlp_service.observability.tracing import continued, span, wanted
 
 log = structlog.get_logger()
 METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
@@ -64,7 +64,8 @@ def _server_span(scope: Scope, request_id: str) -> Iterator[Span]:
     if scope["path"] in QUIET:
         yield INVALID_SPAN
         return
-    parent = continued(Headers(scope=scope).get("traceparent", ""))
+    given = Headers(scope=scope).get("traceparent", "")
+    parent = continued(given) if given or wanted() else None
     with span("request", kind=SpanKind.SERVER, parent=parent, **{"nlp.request_id": request_id}) as started:
         yield started
 

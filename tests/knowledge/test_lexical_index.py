@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nlp_service.errors import IndexDamaged
+from nlp_service.knowledge import lexical_index
 from nlp_service.knowledge.keys import Mask
 from nlp_service.knowledge.lexical_index import COMPACT_FROM, K1, B, LexicalIndex
 from nlp_service.text.segmentation import terms
@@ -386,3 +387,14 @@ def test_any_sequence_of_changes_gives_the_scores_of_the_formula(
             index.save(folder := tmp_path_factory.mktemp("snapshot"))
             index = LexicalIndex.open(folder)
     assert dict(index.search(query, 100)) == pytest.approx(_oracle(documents, query), rel=1e-5)
+
+
+def test_terms_beyond_what_is_remembered_score_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    index = LexicalIndex()
+    for key in range(50):
+        index.put(key, ["登录", f"词{key}"])
+    expected = [index.search(["登录", f"词{key}"], 2) for key in range(50)]
+    assert [found[0][0] for found in expected] == list(range(50))
+    monkeypatch.setattr(lexical_index, "REMEMBERED", 100)
+    assert [index.search(["登录", f"词{key}"], 2) for key in range(50)] == expected
+    assert len(index._terms) <= 3
