@@ -390,11 +390,13 @@ def test_any_sequence_of_changes_gives_the_scores_of_the_formula(
 
 
 def test_terms_beyond_what_is_remembered_score_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    index = LexicalIndex()
-    for key in range(50):
-        index.put(key, ["登录", f"词{key}"])
-    expected = [index.search(["登录", f"词{key}"], 2) for key in range(50)]
+    queries = [["登录", f"词{key}"] for key in range(50)]
+    indexes = LexicalIndex(), LexicalIndex()
+    for index in indexes:
+        for key, words in enumerate(queries):
+            index.put(key, words)
+    expected = [indexes[0].search(query, 2) for query in queries]
     assert [found[0][0] for found in expected] == list(range(50))
     monkeypatch.setattr(lexical_index, "REMEMBERED", 100)
-    assert [index.search(["登录", f"词{key}"], 2) for key in range(50)] == expected
-    assert len(index._terms) <= 3
+    assert [indexes[1].search(query, 2) for query in queries] == expected
+    assert len(indexes[1]._terms) <= 3
