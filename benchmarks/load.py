@@ -1,12 +1,13 @@
 """Throughput and latency of the service over HTTP, from idle to three times what it can do.
 
 First some callers ask one text at a time without a pause: what the most of them get is the saturation. Then fractions
-of it are asked at random times (Poisson), however long answers take. A request counts as accepted when its answer is
-200, as refused when it is 429. No text is sent twice. Tickets are of all lengths, so some take ten times as long as
-others even with nothing beside; those of `alike` are of about one length. The callers (wrk) run on the same machine
-and take their share of its cores, which is told beside that of the service; ``--apart`` gives them the last core, and
-the service all others, so that what they take of it at three times the load is no loss of the service's. Where a
-machine's speed drifts, ``--rounds`` asks for all steps again and again, and prints the medians.
+of it are asked at random times (Poisson), however long answers take; EVEN of it at even distances as well, which tells
+what latency is that of a queue before the cores. A request counts as accepted when its answer is 200, as refused when
+it is 429. No text is sent twice. Tickets are of all lengths, so some take ten times as long as others even with nothing
+beside; those of `alike` are of about one length. The callers (wrk) run on the same machine and take their share of its
+cores, which is told beside that of the service; ``--apart`` gives them the last core, and the service all others, so
+that what they take of it at three times the load is no loss of the service's. Where a machine's speed drifts,
+``--rounds`` asks for all steps again and again, and prints the medians.
 """
 
 import json
@@ -24,7 +25,7 @@ import typer
 from rich.table import Table
 
 from benchmarks.load_plot import plot
-from benchmarks.load_requests import KINDS, requests
+from benchmarks.load_requests import KINDS, Arrivals, requests
 from benchmarks.load_texts import read_articles, read_tickets
 from benchmarks.load_wrk import ask, find_wrk
 from benchmarks.service import cpu_seconds_of, memory_of, running_service
@@ -40,7 +41,7 @@ CONNECTIONS = 2.2
 that have nothing to ask yet."""
 FASTEST = 5_000
 """Answers a second that are more than there can be."""
-TIMES = "×"
+EVEN = 0.7
 WARM_UP = 200
 OK, REFUSED = 200, 429
 
@@ -50,8 +51,9 @@ class Step:
     """Rates in requests a second, times in milliseconds; cores are seconds computed in a second."""
 
     kind: str
+    arrivals: Arrivals
     asked: str
-    """Callers without a pause, or the fraction of the saturation that is asked at random times."""
+    """So many callers, or so much of the saturation."""
     offered: float
     accepted: float
     refused: float
@@ -98,7 +100,8 @@ def main(
     if result is not None:
         result.write_text(json.dumps({"steps": [asdict(step) for step in steps], "memory_mb": memory}, indent=1) + "\n")
     if picture is not None:
-        plot({name: [step for step in steps if step.kind == name and TIMES in step.asked] for name in chosen}, picture)
+        random = [step for step in steps if step.arrivals == "at random"]
+        plot({name: [step for step in random if step.kind == name] for name in chosen}, picture)
 
 
 def _prepare(client: httpx.Client) -> None:
@@ -127,27 +130,28 @@ def _rounds(kind: str, measured: Measured, rounds: int) -> list[list[Step]]:
         console.print(f"{kind}: 第 {number}/{rounds} 轮 · round {number} of {rounds}")
         steps = [_without_pause(kind, measured, callers) for callers in CALLERS]
         saturation = saturation or steps[-1].accepted
-        steps += [_at_random(kind, measured, fraction, saturation) for fraction in FRACTIONS[:-1]]
+        steps += [_in_time(kind, measured, "at random", fraction, saturation) for fraction in FRACTIONS[:-1]]
+        steps.append(_in_time(kind, measured, "evenly", EVEN, saturation))
         before = _without_pause(kind, measured, CALLERS[-1])
-        heaviest = _at_random(kind, measured, FRACTIONS[-1], saturation)
+        heaviest = _in_time(kind, measured, "at random", FRACTIONS[-1], saturation)
         after = _without_pause(kind, measured, CALLERS[-1])
         curves.append([*steps, before, heaviest, after])
     return curves
 
 
 def _without_pause(kind: str, measured: Measured, callers: int) -> Step:
-    return _step(kind, measured, f"{callers} callers", callers, None)
+    return _step(kind, measured, "at once", f"{callers} callers", callers, FASTEST)
 
 
-def _at_random(kind: str, measured: Measured, fraction: float, saturation: float) -> Step:
-    console.print(f"{kind}: {fraction:g} × {saturation:.0f}/s")
+def _in_time(kind: str, measured: Measured, arrivals: Arrivals, fraction: float, saturation: float) -> Step:
+    console.print(f"{kind}: {fraction:g} × {saturation:.0f}/s {arrivals}")
     connections = round(min(fraction, 1) * saturation * CONNECTIONS)
-    return _step(kind, measured, f"{fraction:g} {TIMES}", connections, fraction * saturation)
+    return _step(kind, measured, arrivals, f"{fraction:g} × {arrivals}", connections, fraction * saturation)
 
 
 def _median(steps: Sequence[Step]) -> Step:
     """Of each figure of the same step in several rounds."""
-    names = [field.name for field in fields(Step) if field.name not in {"kind", "asked"}]
+    names = [field.name for field in fields(Step) if field.name not in {"kind", "arrivals", "asked"}]
     figures: dict[str, Any] = {name: float(np.median([getattr(step, name) for step in steps])) for name in names}
     return replace(steps[0], **figures)
 
@@ -158,9 +162,9 @@ def _goodput(rounds: Sequence[Sequence[Step]]) -> float:
     return heaviest / ((before + after) / 2)
 
 
-def _step(kind: str, measured: Measured, asked: str, connections: int, rate: float | None) -> Step:
-    """`rate` requests a second, over as many connections; None: each connection asks as soon as it is answered."""
-    plan = list(islice(requests(kind, rate), round((rate or FASTEST) * measured.seconds)))
+def _step(kind: str, measured: Measured, arrivals: Arrivals, asked: str, connections: int, rate: float) -> Step:
+    """`rate` requests a second, at the most, over as many connections."""
+    plan = list(islice(requests(kind, arrivals, rate), round(rate * measured.seconds)))
     worked, called = cpu_seconds_of(measured.process), _cpu_seconds_of_children()
     answers, broken = ask(measured.host, plan, connections=connections, seconds=measured.seconds)
     if not answers:
@@ -170,8 +174,9 @@ def _step(kind: str, measured: Measured, asked: str, connections: int, rate: flo
     refused = [answer.seconds for answer in answers if answer.status == REFUSED]
     return Step(
         kind,
+        arrivals,
         asked,
-        offered=rate or len(answers) / passed,
+        offered=len(answers) / passed if arrivals == "at once" else rate,
         accepted=len(accepted) / passed,
         refused=len(refused) / passed,
         failed=(len(answers) - len(accepted) - len(refused) + broken) / passed,
