@@ -24,6 +24,8 @@ COMPACT_FROM = 1024
 DEAD = -1
 REMEMBERED, ENTRY = 1_000_000, 20
 """So many documents of terms are remembered with their weights, 12 bytes each; a term itself counts 20."""
+LONG = 10_000
+"""A term that more documents hold is not remembered: few such would fill all the room."""
 AHEAD = 2
 """So many times as many documents as are asked for are looked at first."""
 
@@ -226,10 +228,11 @@ class LexicalIndex:
         held = self._terms.get(term)
         if held is None:
             held = self._found(term)
-            self._remembered += ENTRY + len(held.slots)
-            if self._remembered > REMEMBERED:
-                self._terms, self._remembered = {}, ENTRY + len(held.slots)
-            self._terms[term] = held
+            if len(held.slots) <= LONG:
+                self._remembered += ENTRY + len(held.slots)
+                if self._remembered > REMEMBERED:
+                    self._terms, self._remembered = {}, ENTRY + len(held.slots)
+                self._terms[term] = held
         return held
 
     def _found(self, term: str) -> "_Held":
