@@ -60,17 +60,17 @@ class Door:
         return None if room is None else _why_not(room, 1)
 
     def refusal(
-        self, path: bytes, body: bytes | bytearray, headers: Iterable[tuple[bytes, bytes]], shut: Overloaded
+        self, path: bytes, body: bytes | bytearray, headers: Iterable[tuple[bytes, bytes]], shut: Overloaded | None
     ) -> bytes | None:
         """Headers, with their blank line, and body of the answer that refuses; None when the request may come in.
 
-        `shut` is why a single text is refused.
+        `shut` is why a single text is refused, where that was asked just now.
         """
         room = self._rooms[path]
         texts = room.texts(body)
         if texts is None:
             return None
-        refused = shut if texts == 1 else _why_not(room, texts)
+        refused = shut if shut is not None and texts == 1 else _why_not(room, texts)
         if refused is None:
             return None
         given = next((value for name, value in headers if name == b"x-request-id"), b"").decode("latin-1")

@@ -35,6 +35,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     _deadline: asyncio.TimerHandle | None = None
     _stalled: asyncio.TimerHandle | None = None
+    _leaving: asyncio.TimerHandle | None = None
     _arriving = False
     """Whether a request is, from its first byte to its last."""
     _began = 0.0
@@ -46,7 +47,7 @@ class BoundedHttp(HttpToolsProtocol):
     _held: bytearray | None = None
     """The body of a request that the door looks at before the application sees anything of it."""
     _shut: Overloaded | None = None
-    """Why the door is shut for it."""
+    """Why the door is shut for it, as long as that was found among the bytes that are being read."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """See asyncio.Protocol."""
@@ -59,6 +60,8 @@ class BoundedHttp(HttpToolsProtocol):
         """See asyncio.Protocol."""
         self._end()
         self.resume_writing()
+        if self._leaving is not None:
+            self._leaving.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -66,6 +69,7 @@ class BoundedHttp(HttpToolsProtocol):
         if not self._arriving:
             self._begin()
         self._bytes_beside += len(data)
+        self._shut = None
         super().data_received(data)
         if not self._arriving:  # all of it was there at once, as mostly
             return
@@ -78,6 +82,7 @@ class BoundedHttp(HttpToolsProtocol):
         """See httptools."""
         if not self._arriving:  # it came together with the one before
             self._begin()
+        self._unset_keepalive_if_required()
         self._held = None
         super().on_message_begin()
 
@@ -115,6 +120,14 @@ class BoundedHttp(HttpToolsProtocol):
             self._let_in(self._held)
         super().on_message_complete()
 
+    def on_response_complete(self) -> None:
+        """See uvicorn: an answer was written. The next request may be arriving, and has its own time."""
+        super().on_response_complete()
+        if self._arriving:
+            self._unset_keepalive_if_required()
+        if self.transport.is_closing():
+            self._leave()
+
     def handle_websocket_upgrade(self) -> None:
         """Leave the connection to another protocol."""
         self._end()
@@ -134,7 +147,7 @@ class BoundedHttp(HttpToolsProtocol):
     def timeout_keep_alive_handler(self) -> None:
         """Close a connection without requests, also when its last answer is not taken."""
         super().timeout_keep_alive_handler()
-        self.loop.call_later(self.answer_seconds, self.transport.abort)
+        self._leave()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - it says less than our own
         """Answer what is no HTTP."""
@@ -169,7 +182,6 @@ class BoundedHttp(HttpToolsProtocol):
     def _turned_away(self, body: bytearray) -> bool:
         """Whether the request was answered at the door."""
         assert self._door is not None  # noqa: S101 - it was asked before
-        assert self._shut is not None  # noqa: S101 - else the body would not be held
         answer = self._door.refusal(self.url, body, self.headers, self._shut)
         if answer is None:
             return False
@@ -202,6 +214,11 @@ class BoundedHttp(HttpToolsProtocol):
             self._deadline.cancel()
             self._deadline = None
 
+    def _leave(self) -> None:
+        """Wait no longer than for any answer until the last one is taken."""
+        if self._leaving is None:
+            self._leaving = self.loop.call_later(self.answer_seconds, self.transport.abort)
+
     def _expired(self) -> None:
         if self._answering:
             self._begin()
@@ -226,4 +243,4 @@ class BoundedHttp(HttpToolsProtocol):
             answer = problem(status, detail, headers={"Connection": "close", "X-Request-ID": uuid.uuid4().hex})
             self.transport.write(STATUS_LINE[status] + below_status(answer))
         self.transport.close()
-        self.loop.call_later(self.answer_seconds, self.transport.abort)
+        self._leave()

@@ -77,7 +77,7 @@ class FollowedIndexes:
     def restore(self, text: TextIndexes, sequences: Sequences) -> None:
         """Take text indexes that hold all changes up to `sequences`."""
         with self._following, self.lock:
-            self.text, self._seen = text, dict(sequences)
+            self.text, self._seen, self._looked = text, dict(sequences), -math.inf
             self.shown.forget_all()
 
     def add(self, space: VectorSpace, at: Sequences | None) -> None:
@@ -100,7 +100,7 @@ class FollowedIndexes:
             self._touched.clear()
             for space in self.spaces:
                 space.reset()
-            self._seen = last_changes(session)
+            self._seen, self._looked = last_changes(session), -math.inf
             self.shown.forget_all()
             return [(source, source.numbers(session)) for source in SOURCES]
 

@@ -9,15 +9,17 @@ from nlp_service.knowledge.keys import Kind, record_of
 from nlp_service.knowledge.sources import SOURCES
 from nlp_service.storage.database import Database
 
-CHARACTERS = 2_000_000
-"""Of the texts that are remembered: some 10 bytes each, in memory only."""
+CHARACTERS = 1_000_000
+"""Of the texts that are remembered, in memory only: some 10 bytes each, 55 if all are codes and marks."""
+RECORD = 150
+"""So many characters a record counts beside its texts."""
 
 
 class ShownRecords:
     """Records by key. Who follows the changes has to say which records changed. May be used by several threads."""
 
     def __init__(self, database: Database, characters: int = CHARACTERS) -> None:
-        """Those least recently shown are forgotten when all have more than so many characters."""
+        """Those least recently shown are forgotten when all count more than so many characters."""
         self._database = database
         self._limit = characters
         self._characters = 0
@@ -80,4 +82,4 @@ class ShownRecords:
 
 
 def _characters(document: Document) -> int:
-    return sum(map(len, document.fields.values()))
+    return RECORD + sum(map(len, document.fields.values()))

@@ -59,8 +59,9 @@ def flush_tracing() -> None:
 
 
 def wanted() -> bool:
-    """Whether spans go anywhere."""
-    return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+    """Whether spans go anywhere, or one of a caller is current."""
+    provided = not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+    return provided or trace.get_current_span() is not INVALID_SPAN
 
 
 def continued(traceparent: str) -> Context:

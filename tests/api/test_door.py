@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+import uvicorn
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
@@ -29,6 +30,7 @@ HOST = "127.0.0.1"
 ONE = {"tickets": [{"text": "导出報表就闪退😡"}]}
 FEW = {"tickets": [{"text": f"第{number}次登录失败"} for number in range(INTERACTIVE_TEXTS + 1)]}
 MANY_TOKENS = 10**9
+SLOW_SECONDS = 0.5
 
 
 class Hasty(BoundedHttp):
@@ -39,12 +41,24 @@ class Hasty(BoundedHttp):
     body_bytes_per_second = 10**6
 
 
+async def _slow() -> str:
+    await asyncio.sleep(SLOW_SECONDS)
+    return "done"
+
+
 @pytest.fixture(scope="module")
-def port(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> Iterator[int]:
+def running(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> Iterator[tuple[uvicorn.Server, int]]:
     home = tmp_path_factory.mktemp("home")
     (home / "var").mkdir()
-    with listening(create_app(Settings(home=home), engine), Hasty) as (_, port):
-        yield port
+    app = create_app(Settings(home=home), engine)
+    app.add_api_route("/slow", _slow)
+    with listening(app, Hasty) as started:
+        yield started
+
+
+@pytest.fixture
+def port(running: tuple[uvicorn.Server, int]) -> int:
+    return running[1]
 
 
 @pytest.fixture
@@ -228,6 +242,34 @@ def test_searches_are_refused_at_the_door_as_well(port: int, monkeypatch: pytest
         assert _post(port, {"query": "登不上"}, "/v1/search").status_code == 429
     assert _handled("/v1/search") == before
     assert _post(port, {"query": "登不上"}, "/v1/search").status_code == 200
+
+
+def test_a_body_that_comes_when_there_is_room_again_is_let_in(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = json.dumps(ONE).encode()
+    with create_connection((HOST, port), PATIENCE) as connection:
+        with monkeypatch.context() as patched:
+            patched.setattr(Waiting, "tokens_before", lambda *_: MANY_TOKENS)
+            connection.sendall(_request(body))
+            time.sleep(0.1)
+        connection.sendall(body)
+        assert _read(connection)[0].status == 200
+
+
+@pytest.mark.usefixtures("full")
+def test_a_slow_request_behind_a_refusal_is_answered(
+    running: tuple[uvicorn.Server, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, port = running
+    monkeypatch.setattr(server.config, "timeout_keep_alive", SLOW_SECONDS / 5)
+    body = json.dumps(ONE).encode()
+    with create_connection((HOST, port), PATIENCE) as connection:
+        connection.sendall(_request(body) + body + b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+        answers = b""
+        while b"done" not in answers:
+            part = connection.recv(65536)
+            assert part
+            answers += part
+    assert answers.startswith(b"HTTP/1.1 429")
 
 
 def test_a_refusal_leaves_nothing_to_the_garbage_collector() -> None:

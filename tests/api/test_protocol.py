@@ -4,13 +4,14 @@ import json
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from http.client import HTTPConnection, HTTPResponse
 from typing import Any
 
 import httpx
 import pytest
 import uvicorn
+from fastapi import Response
 
 from nlp_service.api.protocol import BoundedHttp
 from nlp_service.app import create_app
@@ -28,6 +29,8 @@ HEAD = (
 GET = b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n"
 TAKEN_AT_MOST = 64 * 2**20
 """Bytes, buffers of the sockets included."""
+TAKEN_AT_LEAST = 6 * 2**20
+"""More bytes than buffers of the sockets hold of an answer that nobody reads."""
 LARGE = b"GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
@@ -52,8 +55,14 @@ def running(
 ) -> Iterator[tuple[uvicorn.Server, int]]:
     home = tmp_path_factory.mktemp("home")
     (home / "var").mkdir()
-    with listening(create_app(Settings(home=home), engine), request.param) as started:
+    app = create_app(Settings(home=home), engine)
+    app.add_api_route("/zeros/{size}", _zeros)
+    with listening(app, request.param) as started:
         yield started
+
+
+async def _zeros(size: int) -> Response:
+    return Response(b"0" * size)
 
 
 @pytest.fixture
@@ -152,7 +161,12 @@ def test_requests_that_are_sent_together_are_answered_in_turn(port: int) -> None
 
 
 @pytest.mark.parametrize("half", [GET[:20], HEAD + BODY[:9]], ids=["head", "body"])
-def test_half_a_request_behind_a_whole_one_is_not_waited_for(port: int, half: bytes) -> None:
+@pytest.mark.parametrize("keep_alive", [Hasty.head_seconds / 3, 5.0])
+def test_half_a_request_behind_a_whole_one_is_told_after_its_time(
+    running: tuple[uvicorn.Server, int], half: bytes, keep_alive: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, port = running
+    monkeypatch.setattr(server.config, "timeout_keep_alive", keep_alive)
     with _connected(port) as connection:
         connection.sendall(GET + half)
         assert _answer(connection)[0] == 200
@@ -210,4 +224,18 @@ def test_a_caller_that_does_not_take_its_answers_is_let_go(running: tuple[uvicor
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
         connection.connect((HOST, port))
         connection.sendall(200 * LARGE)
+        _wait_until_all_are_gone(server)
+
+
+@pytest.mark.parametrize("last", [b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", b" HTTP/1.0\r\n\r\n"])
+def test_a_caller_that_does_not_take_its_last_answer_is_let_go(
+    running: tuple[uvicorn.Server, int], last: bytes
+) -> None:
+    server, port = running
+    with ExitStack() as callers:
+        for size in range(0, TAKEN_AT_LEAST, 48 * 1024):  # with one of them less waits than makes the server pause
+            connection = callers.enter_context(socket.socket())
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+            connection.connect((HOST, port))
+            connection.sendall(b"GET /zeros/%d" % size + last)
         _wait_until_all_are_gone(server)

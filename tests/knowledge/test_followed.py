@@ -115,6 +115,8 @@ def test_nobody_relies_on_one_who_has_not_found_the_changes_yet(
     first = executor.submit(indexes.follow)
     assert gate.reached.wait(SECONDS)
     second = executor.submit(indexes.follow, came)
+    with pytest.raises(TimeoutError):
+        second.result(timeout=0.2)
     gate.opened.set()
     second.result()
     assert len(indexes.text) == 1

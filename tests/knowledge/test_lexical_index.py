@@ -400,3 +400,35 @@ def test_terms_beyond_what_is_remembered_score_the_same(monkeypatch: pytest.Monk
     monkeypatch.setattr(lexical_index, "REMEMBERED", 100)
     assert [indexes[1].search(query, 2) for query in queries] == expected
     assert len(indexes[1]._terms) <= 3
+
+
+def test_terms_that_very_many_documents_hold_are_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lexical_index, "LONG", 2)
+    index = LexicalIndex()
+    for key in range(3):
+        index.put(key, ["登录", f"词{key}"])
+    assert [key for key, _ in index.search(["登录", "词2"], 3)] == [2, 0, 1]
+    assert set(index._terms) == {"词2"}
+
+
+def test_whatever_changes_the_documents_changes_what_is_found_next() -> None:
+    index, changes = (
+        LexicalIndex(),
+        [(1, ["登录"]), (2, ["登录", "登录"]), (3, ["发票"]), (2, ["发票", "登录"]), (1, [])],
+    )
+    documents: dict[int, list[str]] = {}
+    for key, words in changes:
+        copied, before = index.copy(), index.search(["登录", "发票"], 5)
+        if words:
+            index.put(key, words)
+            documents[key] = words
+        else:
+            index.remove([key])
+            del documents[key]
+        anew = LexicalIndex()
+        for other, held in documents.items():
+            anew.put(other, held)
+        assert index.search(["登录", "发票"], 5) == anew.search(["登录", "发票"], 5)
+        assert copied.search(["登录", "发票"], 5) == before
+        copied.put(9, ["登录"])
+        assert index.search(["登录", "发票"], 5) == anew.search(["登录", "发票"], 5)

@@ -9,11 +9,13 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import NonRecordingSpan, SpanContext
 
 from nlp_service.app import create_app
 from nlp_service.inference.batching import Batcher
 from nlp_service.inference.engine import Engine
 from nlp_service.observability.encoder import EncoderObserver
+from nlp_service.observability.requests import observe_request
 from nlp_service.settings import Settings
 from tests.observability.requests import TEXT, TRACES, Fill, calls
 
@@ -168,3 +170,11 @@ def test_no_span_holds_what_a_request_holds(traced: TestClient, exporter: InMemo
     assert len(spans) > len(TRACES)
     exported = "".join(span.to_json() for span in spans)
     assert {trace for trace in TRACES if trace in exported or ascii(trace).strip("'") in exported} == set()
+
+
+def test_a_request_without_a_trace_is_not_of_that_of_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trace, "get_tracer_provider", trace.ProxyTracerProvider)
+    before = SpanContext(int(TRACE, 16), int(PARENT, 16), is_remote=True)
+    scope = {"type": "http", "method": "POST", "path": "/v1/classify", "headers": []}
+    with trace.use_span(NonRecordingSpan(before)), observe_request(scope, "T-1"):
+        assert trace.get_current_span().get_span_context().trace_id != before.trace_id
