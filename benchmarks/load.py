@@ -146,7 +146,8 @@ def _without_pause(kind: str, measured: Measured, callers: int) -> Step:
 def _in_time(kind: str, measured: Measured, arrivals: Arrivals, fraction: float, saturation: float) -> Step:
     console.print(f"{kind}: {fraction:g} × {saturation:.0f}/s {arrivals}")
     connections = round(min(fraction, 1) * saturation * CONNECTIONS)
-    return _step(kind, measured, arrivals, f"{fraction:g} × {arrivals}", connections, fraction * saturation)
+    asked = f"{fraction:g} ×" if arrivals == "at random" else f"{fraction:g} × {arrivals}"
+    return _step(kind, measured, arrivals, asked, connections, fraction * saturation)
 
 
 def _median(steps: Sequence[Step]) -> Step:

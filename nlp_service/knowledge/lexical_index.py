@@ -106,7 +106,7 @@ class LexicalIndex:
     _total_length: float
     _norms: NDArray[np.float32] | None
     _keys_now: NDArray[np.int64] | None
-    _terms: "dict[str, _Held]"
+    _terms: dict[str, _Held]
     """Those that were asked for since the last change."""
     _remembered: int
     """Documents in them, and ENTRY for each."""
@@ -224,7 +224,7 @@ class LexicalIndex:
             self._keys_now = np.frombuffer(self._keys, np.int64).copy()
         return self._keys_now
 
-    def _held(self, term: str) -> "_Held":
+    def _held(self, term: str) -> _Held:
         held = self._terms.get(term)
         if held is None:
             held = self._found(term)
@@ -235,7 +235,7 @@ class LexicalIndex:
                 self._terms[term] = held
         return held
 
-    def _found(self, term: str) -> "_Held":
+    def _found(self, term: str) -> _Held:
         slots, frequencies = self._postings(term)
         norms = self._current_norms()[slots]
         alive = len(slots) if self._alive == len(self._keys) else int(np.count_nonzero(np.isfinite(norms)))

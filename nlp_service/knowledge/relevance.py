@@ -124,10 +124,9 @@ def rivals(strengths: Values, twins: Mask | None = None) -> Values:
     `twins`, shape (n, n), says which of the first n hits tell the same: a hit has no rival in its twin, for what is
     stored twice answers no worse.
     """
-    same = [[False]] if twins is None else twins.tolist()
+    same = [] if twins is None else [np.flatnonzero(row).tolist() for row in twins]
     found = np.full(len(strengths), strengths[0])
-    for place in range(min(len(same) + 1, len(strengths))):
-        like = same[place] if place < len(same) else []
-        others = (other for other in range(len(strengths)) if other != place and not any(like[other : other + 1]))
-        found[place] = strengths[next(others, place)]
+    for place in range(min(max(len(same), 1) + 1, len(strengths))):
+        no_rivals = {place, *(same[place] if place < len(same) else ())}
+        found[place] = strengths[next((other for other in range(len(strengths)) if other not in no_rivals), place)]
     return found

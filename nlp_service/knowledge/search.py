@@ -232,7 +232,12 @@ class KnowledgeSearch:
         documents = self._indexes.shown.of([one.key for one in ranked])
         wanted = frozenset(asked)
         return [
-            Hit(documents[one.key], one.score, highlights(documents[one.key].readable, wanted), one.twins)
+            Hit(
+                documents[one.key],
+                one.score,
+                highlights(documents[one.key].readable, wanted) if wanted else [],
+                one.twins,
+            )
             for one in ranked
             if one.key in documents
         ]
