@@ -44,6 +44,7 @@ from nlp_service.garbage import collect_seldom, collect_when_few
 from nlp_service.inference.allocator import use_few_arenas
 from nlp_service.inference.bundle import Task
 from nlp_service.inference.engine import Engine
+from nlp_service.inference.kernel.completions import told_in
 from nlp_service.inference.live import LiveEngine, keep_engine
 from nlp_service.knowledge.needs_review import NeedsReview
 from nlp_service.knowledge.points import PointAmounts, Points
@@ -97,7 +98,8 @@ def create_app(
             tasks.append(asyncio.create_task(collect_when_few(lambda: live.lent)))
             if engine is None and configured.watch_models:
                 tasks.append(asyncio.create_task(_follow(live)))
-            yield {DOOR: _door(app)}
+            with told_in(asyncio.get_running_loop()):
+                yield {DOOR: _door(app)}
         finally:
             for task in tasks:
                 task.cancel()

@@ -1,9 +1,10 @@
 """Dynamic batching: an encoder computes a batch in each of its streams at a time, for all requests that wait.
 
 Nothing waits for a batch to fill. `waiting.py` says what is computed next. Requests that were cancelled are dropped.
-Batches are begun by threads of the encoder's own, or by a caller that would wait for nobody but them. While full ones
-wait, a few more than there are streams, if several, are begun, so that these go on without waiting for the
-interpreter.
+An encoder that computes beside (`Encoder.computes_beside`) is given the next batch by whoever asks for one, or is told
+that one has ended: no thread of Python's waits for it. Any other is run by threads of the batcher's. A caller that
+would wait for nobody but them computes itself. While full batches wait, a few more than there are streams, if several,
+are begun, so that these go on without waiting for the interpreter.
 """
 
 import threading
@@ -71,10 +72,11 @@ class Batcher:
         self._seconds_per_token = SECONDS_PER_TOKEN  # a running mean
         self._closed = False
         self._begun = 0  # batches that have not ended
+        self._ending = 0  # those that have, and whose callers are being answered
         self._ended = 0.0  # when the last one did
         self._condition = threading.Condition()
         self._ahead = AHEAD if encoder.streams > 1 else 0
-        name, count = f"encoder-{encoder.bundle.name}", encoder.streams + self._ahead
+        name, count = f"encoder-{encoder.bundle.name}", 0 if encoder.computes_beside else encoder.streams + self._ahead
         self._threads = [threading.Thread(target=self._serve, name=name, daemon=True) for _ in range(count)]
         self._observer.streams(encoder.streams)
         for thread in self._threads:
@@ -105,7 +107,7 @@ class Batcher:
         """As `submit`, with the windows of so many texts; those of another encoder with the same tokenizer will do."""
         with self._condition:
             request, known = self._admit(windows, texts)
-            self._condition.notify()
+        self._go_on()
         self._recall(request, known)
         return Pending(request.future, sum(len(window.ids) for window in windows))
 
@@ -120,13 +122,11 @@ class Batcher:
             idle = self.idle
             request, known = self._admit(windows, texts)
             if idle and request.lacking:
-                now = time.perf_counter()
-                taken = self._take(now)
-            else:
-                self._condition.notify()
+                taken = self._take(time.perf_counter())
+        self._go_on()
         self._recall(request, known)
         if taken is not None:
-            self._compute(taken, now, now)
+            self._compute(taken, taken.at)
         return request.future.result()
 
     def encode(self, texts: Sequence[str], side: Side = "query") -> Vectors:
@@ -138,6 +138,9 @@ class Batcher:
         with self._condition:
             before, self._closed = self._closed, True
             self._condition.notify_all()
+            while not self._threads and not (self.idle and not self._ending):
+                self._condition.wait()
+            self._condition.notify()  # somebody else who closes it
         for thread in self._threads:
             thread.join()
         if not before:
@@ -155,8 +158,8 @@ class Batcher:
 
     @property
     def alive(self) -> bool:
-        """Whether the encoder's threads run."""
-        return all(thread.is_alive() for thread in self._threads)
+        """Whether it answers."""
+        return not self._closed and all(thread.is_alive() for thread in self._threads)
 
     def _admit(self, windows: Sequence[Window], texts: int) -> tuple[Request, int]:
         """Let a request wait, unless it would for too long; and how many of its vectors were known."""
@@ -180,6 +183,44 @@ class Batcher:
         if known == len(request.windows):
             self._finish(request)
 
+    def _go_on(self) -> None:
+        """Begin the next batches, or have a thread do it, if that may be."""
+        if self._threads:
+            with self._condition:
+                self._condition.notify()
+            return
+        while self._waiting:
+            with self._condition:
+                if not (self._waiting and self._may_begin):
+                    return
+                taken = self._take(time.perf_counter())
+            self._begin(taken)
+
+    def _begin(self, taken: Taken) -> None:
+        """Have a batch computed beside."""
+        try:
+            self._tell(taken)
+            if taken.jobs:
+                self.encoder.begin([job.window for job in taken.jobs], partial(self._end, taken))
+        except Exception as error:  # noqa: BLE001 - whatever the runtime raises belongs to the callers that wait
+            self._end(taken, error)
+        else:
+            if not taken.jobs:
+                self._free()
+
+    def _end(self, taken: Taken, result: Vectors | Exception) -> None:
+        """The next batch begins before those are answered that waited for this one."""
+        ended = time.perf_counter()
+        with self._condition:
+            self._ending += 1
+        try:
+            self._free()
+            self._give(taken.jobs, result, taken.at, taken.at, ended)
+        finally:
+            with self._condition:
+                self._ending -= 1
+                self._condition.notify()
+
     def _serve(self) -> None:
         finished: float | None = None  # of this thread's batch before, while there is one after the other
         while True:
@@ -190,9 +231,8 @@ class Batcher:
                 if not self._waiting:
                     self._condition.notify()  # the next one, which may have slept when all were told of the closing
                     return
-                now = time.perf_counter()
-                taken = self._take(now)
-            self._compute(taken, now, finished or now)
+                taken = self._take(time.perf_counter())
+            self._compute(taken, finished or taken.at)
             del taken  # or what was answered last would be kept for as long as nothing is asked
             finished = time.perf_counter()
 
@@ -208,44 +248,53 @@ class Batcher:
         self._observer.queued(self._waiting.windows_by_lane)
         return taken
 
-    def _compute(self, taken: Taken, now: float, since: float) -> None:
-        """Answer those whose batch or time has come; see `_run` for `since`."""
+    def _free(self) -> None:
+        """A batch has ended: another may begin, and a batcher that is closing may be done."""
+        with self._condition:
+            self._begun -= 1
+            self._condition.notify()
+        if not self._threads:
+            self._go_on()
+
+    def _compute(self, taken: Taken, since: float) -> None:
+        """Compute a batch in this thread; who waits has waited for it `since`, which may be before it could begin."""
+        result: Vectors | Exception
         try:
-            self._tell(taken, now)
+            self._tell(taken)
             if taken.jobs:
-                self._run(taken.jobs, since)
+                started = time.perf_counter()
+                try:
+                    result = self.encoder.run([job.window for job in taken.jobs])
+                except Exception as error:  # noqa: BLE001 - whatever the runtime raises belongs to the callers that wait
+                    result = error
+                self._give(taken.jobs, result, started, since, time.perf_counter())
         finally:
-            with self._condition:
-                self._begun -= 1
-                self._condition.notify()
+            self._free()
 
-    def _tell(self, taken: Taken, now: float) -> None:
+    def _tell(self, taken: Taken) -> None:
+        """Answer those whose time has passed."""
         for request in taken.begun:
-            request.context.run(self._observer.waited, now - request.arrived, request.lane)
+            request.context.run(self._observer.waited, taken.at - request.arrived, request.lane)
         for request in taken.expired:
-            _fail(request, Overloaded.queue_full(now - request.arrived, self._limits.of(request.lane)))
+            _fail(request, Overloaded.queue_full(taken.at - request.arrived, self._limits.of(request.lane)))
 
-    def _run(self, jobs: list[Job], since: float) -> None:
-        """Compute a batch; who waits has waited for it `since`, which may be before it could begin."""
-        started = time.perf_counter()
-        try:
-            pooled = self.encoder.run([job.window for job in jobs])
-        except Exception as error:  # noqa: BLE001 - whatever the runtime raises belongs to the callers that wait
+    def _give(self, jobs: list[Job], result: Vectors | Exception, started: float, since: float, ended: float) -> None:
+        """Answer those whose vectors are complete now, or who lack what failed."""
+        if isinstance(result, Exception):
             self._observer.failed(len(jobs))
             with self._condition:
                 failed = [request for job in jobs for request in self._waiting.failed(job)]
             for request in dict.fromkeys(failed):
-                _fail(request, error)
+                _fail(request, result)
             return
-        self._observer.batch(len(jobs), sum(len(job.window.ids) for job in jobs), time.perf_counter() - started)
+        self._observer.batch(len(jobs), sum(len(job.window.ids) for job in jobs), ended - started)
         tokens = sum(self.encoder.packing.size(len(job.window.ids)) for job in jobs)
         with self._condition:
-            ended = time.perf_counter()
             passed = ended - max(since, self._ended)  # since any stream gave something
             self._seconds_per_token += 0.1 * (passed / tokens - self._seconds_per_token)
             self._ended = ended
             complete: list[Request] = []
-            for job, vector in zip(jobs, pooled, strict=True):
+            for job, vector in zip(jobs, result, strict=True):
                 self._recent.keep(job.window.key, vector)
                 complete += self._waiting.done(job, vector)
         for request in complete:

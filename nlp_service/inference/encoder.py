@@ -1,7 +1,7 @@
 """An encoder: from texts to pooled vectors, or as a cross-encoder from pairs to scores."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
@@ -82,14 +82,31 @@ class Encoder:
 
     def run(self, windows: Sequence[Window]) -> Vectors:
         """Mean token states of each window, shape (windows, dimension)."""
-        with self._counting:
-            self.passes += len(windows)
+        self._count(windows)
         return run_windows(self._session, windows, self.bundle.dimension)
+
+    @property
+    def computes_beside(self) -> bool:
+        """Whether there is `begin`: threads of its own compute, so that none of Python's has to wait for a batch."""
+        return isinstance(self._session, KernelSession)
+
+    def begin(self, windows: Sequence[Window], done: Callable[[Vectors | Exception], None]) -> None:
+        """Begin what `run` does; `done` gets what comes of it, in whatever thread that is told in.
+
+        Raises what `run` raises, and then nothing was begun.
+        """
+        assert isinstance(self._session, KernelSession)  # noqa: S101 - see `computes_beside`
+        self._count(windows)
+        self._session.begin([window.ids for window in windows], done)
 
     def encode(self, texts: Sequence[str], side: Side = "query") -> Vectors:
         """Mean token states of each text, shape (texts, dimension), not normalised."""
         windows = self.windows(texts, side)
         return merge(windows, self.run(windows), len(texts))
+
+    def _count(self, windows: Sequence[Window]) -> None:
+        with self._counting:
+            self.passes += len(windows)
 
     def _check_test_vectors(self, file: Path) -> None:
         stored = load_file(file)

@@ -63,8 +63,9 @@ class Request:
 
 @dataclass(frozen=True)
 class Taken:
-    """The windows of a batch, and the requests of which they are the first."""
+    """The windows of a batch, taken at a time, and the requests of which they are the first."""
 
+    at: float
     jobs: list[Job]
     begun: list[Request]
     expired: list[Request]
@@ -125,7 +126,7 @@ class Waiting:
 
     def take(self, now: float) -> Taken:
         """The windows to compute next, as many as a batch holds, at least one unless all requests have expired."""
-        taken = Taken([], [], [])
+        taken = Taken(now, [], [], [])
         lane = self._next_lane()
         width = used = 0
         asked = list(self._lanes[lane])

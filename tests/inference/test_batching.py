@@ -14,7 +14,7 @@ from nlp_service.errors import Overloaded
 from nlp_service.inference.batching import Batcher, Limits
 from nlp_service.inference.encoder import Vectors
 from nlp_service.inference.engine import Engine
-from tests.gate import Gate
+from tests.gate import WAYS, Gate
 
 TEXTS = [
     "又闪退了😡",
@@ -25,9 +25,9 @@ TEXTS = [
 ]
 
 
-@pytest.fixture
-def gate(engine: Engine) -> Gate:
-    return Gate(engine.search.encoder)
+@pytest.fixture(params=WAYS)
+def gate(engine: Engine, request: pytest.FixtureRequest) -> Gate:
+    return Gate(engine.search.encoder, beside=request.param)
 
 
 @pytest.fixture

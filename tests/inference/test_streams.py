@@ -13,16 +13,21 @@ from nlp_service.inference.batching import AHEAD, Batcher, Limits
 from nlp_service.inference.encoder import Vectors
 from nlp_service.inference.engine import Engine
 from nlp_service.inference.opening import streams_of
-from tests.gate import Gate
+from tests.gate import WAYS, Gate
 
 STREAMS = 2
 LONG = "登录失败，请稍后再试。" * 30
 """As many tokens as a window has."""
 
 
+@pytest.fixture(params=WAYS)
+def beside(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
 @pytest.fixture
-def gate(engine: Engine) -> Gate:
-    return Gate(engine.search.encoder, streams=STREAMS)
+def gate(engine: Engine, beside: bool) -> Gate:
+    return Gate(engine.search.encoder, streams=STREAMS, beside=beside)
 
 
 @pytest.fixture
@@ -78,8 +83,8 @@ def test_streams_leave_no_thread_over(threads: int, streams: int) -> None:
     assert streams_of(threads) == streams
 
 
-def test_closing_ends_when_a_caller_computes_and_what_waits_is_cancelled(engine: Engine) -> None:
-    gate = Gate(engine.search.encoder)
+def test_closing_ends_when_a_caller_computes_and_what_waits_is_cancelled(engine: Engine, beside: bool) -> None:
+    gate = Gate(engine.search.encoder, beside=beside)
     batcher = Batcher(gate)
     with ThreadPoolExecutor(2) as pool:
         computed = pool.submit(batcher.encode_windows, batcher.windows(["这一个"]), 1)
@@ -110,8 +115,8 @@ def test_more_are_begun_while_full_ones_wait(batcher: Batcher, gate: Gate, begun
     assert all(future.result(60).shape == (1, gate.bundle.dimension) for future in asked)
 
 
-def test_a_single_stream_begins_nothing_ahead(engine: Engine) -> None:
-    gate = Gate(engine.search.encoder)
+def test_a_single_stream_begins_nothing_ahead(engine: Engine, beside: bool) -> None:
+    gate = Gate(engine.search.encoder, beside=beside)
     with closing(Batcher(gate, limits=Limits(interactive=60, batch=600))) as batcher:
         _ask(batcher, _short_ones(batcher))
         full, first = batcher._waiting.full, gate.entered.acquire(timeout=60)

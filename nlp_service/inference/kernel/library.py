@@ -61,22 +61,33 @@ def library() -> Any:
     if spec is None or spec.origin is None:
         return None
     try:
-        loaded = ctypes.CDLL(spec.origin)
+        loaded: Any = ctypes.CDLL(spec.origin)
         if loaded.forward_layout() != ctypes.sizeof(Model) + ctypes.sizeof(Layer) * 1000:
             return None
     except (OSError, AttributeError):  # of another version, compiled before
         return None
     loaded.forward_supported.restype = ctypes.c_int
-    loaded.pool_open.argtypes, loaded.pool_open.restype = (ctypes.c_int,), ctypes.c_void_p
-    loaded.pool_close.argtypes, loaded.pool_close.restype = (ctypes.c_void_p,), None
-    loaded.pool_ticks.argtypes, loaded.pool_ticks.restype = (ctypes.c_void_p, ctypes.c_void_p), None
-    loaded.pool_forward.argtypes = (
-        ctypes.c_void_p,
-        ctypes.POINTER(Model),
-        ctypes.c_void_p,
-        ctypes.c_void_p,
-        ctypes.c_int,
-        ctypes.c_void_p,
+    if not loaded.forward_supported():
+        return None
+    pointer, number = ctypes.c_void_p, ctypes.c_int
+    batch = (pointer, ctypes.POINTER(Model), pointer, pointer, number, pointer)
+    loaded.pool_open = _function(loaded, "pool_open", pointer, number)
+    loaded.pool_close = _function(loaded, "pool_close", None, pointer)
+    loaded.pool_ticks = _function(loaded, "pool_ticks", None, pointer, pointer)
+    loaded.pool_forward = _function(loaded, "pool_forward", number, *batch)
+    # In a microsecond: to give the interpreter away and to get it back would take longer.
+    loaded.pool_begin = _function(
+        loaded, "pool_begin", number, *batch, pointer, ctypes.c_uint64, keeps_interpreter=True
     )
-    loaded.pool_forward.restype = ctypes.c_int
-    return loaded if loaded.forward_supported() else None
+    taken = (pointer, number, ctypes.POINTER(ctypes.c_uint64), ctypes.POINTER(number))
+    loaded.completions_take = _function(loaded, "completions_take", number, *taken, keeps_interpreter=True)
+    loaded.completions_wait = _function(loaded, "completions_take", number, *taken)
+    loaded.completions_open = _function(loaded, "completions_open", pointer, number)
+    loaded.completions_listen = _function(loaded, "completions_listen", None, pointer, number)
+    return loaded
+
+
+def _function(loaded: Any, name: str, result: Any, *arguments: Any, keeps_interpreter: bool = False) -> Any:
+    """A function of the library, which other threads may run Python beside unless it `keeps_interpreter`."""
+    kind = ctypes.PYFUNCTYPE if keeps_interpreter else ctypes.CFUNCTYPE
+    return kind(result, *arguments)((name, loaded))

@@ -10,7 +10,7 @@ enum {
     LEAST = 32 /* tokens for which a second thread is worth being woken */
 };
 
-/* Texts that one thread computes, and who waits for them. */
+/* Texts that one thread computes, and the batch that they are of. */
 typedef struct Part {
     struct Part *next;
     struct Call *call;
@@ -19,10 +19,14 @@ typedef struct Part {
     float *pooled;
 } Part;
 
+/* A batch: somebody waits until it is `done`, or the queue of completions gets it. */
 typedef struct Call {
-    const Model *model;
-    int left, failed;
+    Ended ended; /* the first, as the queue frees the whole */
+    Completions *completions;
     pthread_cond_t done;
+    const Model *model;
+    int left;
+    Part parts[];
 } Call;
 
 /* Memory to compute in, kept for the next part. */
@@ -85,8 +89,16 @@ static void *serve(void *of) {
         pthread_mutex_unlock(&pool->lock);
         const int failed = compute(pool, part->call->model, part);
         pthread_mutex_lock(&pool->lock);
-        part->call->failed |= failed;
-        if (!--part->call->left) pthread_cond_signal(&part->call->done);
+        Call *call = part->call;
+        call->ended.failed |= failed;
+        if (--call->left) continue;
+        if (!call->completions) {
+            pthread_cond_signal(&call->done);
+            continue;
+        }
+        pthread_mutex_unlock(&pool->lock);
+        completions_add(call->completions, &call->ended);
+        pthread_mutex_lock(&pool->lock);
     }
     pthread_mutex_unlock(&pool->lock);
     return 0;
@@ -142,45 +154,66 @@ static int share(const Pool *pool, const int32_t *lengths, int texts) {
     return each > MOST ? MOST : each < LEAST ? LEAST : (int)each;
 }
 
-/* Cuts texts, in their order, into parts of about so many tokens; gives how many. */
-static int cut(
-    Call *call, const int32_t *ids, const int32_t *lengths, int texts, int tokens, float *pooled, Part *parts
+/* A batch whose texts are cut, in their order, into parts of about so many tokens for all threads; null when there is no
+ * memory. */
+static Call *cut(
+    const Pool *pool, const Model *model, const int32_t *ids, const int32_t *lengths, int texts, float *pooled
 ) {
-    int count = 0;
+    Call *call = calloc(1, sizeof *call + (size_t)texts * sizeof *call->parts);
+    if (!call) return 0;
+    call->model = model;
+    const int tokens = share(pool, lengths, texts);
     for (int i = 0; i < texts; i++) {
-        Part *part = parts + count - 1;
-        if (!count || part->tokens + lengths[i] / 2 > tokens) {
-            part = parts + count++;
-            *part = (Part){.call = call, .ids = ids, .lengths = lengths + i, .pooled = pooled + (size_t)i * call->model->hidden};
+        Part *part = call->parts + call->left - 1;
+        if (!call->left || part->tokens + lengths[i] / 2 > tokens) {
+            part = call->parts + call->left++;
+            *part = (Part){.call = call, .ids = ids, .lengths = lengths + i, .pooled = pooled + (size_t)i * model->hidden};
         }
         part->texts++;
         part->tokens += lengths[i];
         if (lengths[i] > part->longest) part->longest = lengths[i];
         ids += lengths[i];
     }
-    return count;
+    return call;
+}
+
+static void begin(Pool *pool, Call *call) {
+    const int count = call->left;
+    for (int p = 0; p < count; p++) {
+        *pool->last = call->parts + p;
+        pool->last = &call->parts[p].next;
+        pthread_cond_signal(&pool->wanted);
+    }
 }
 
 int pool_forward(Pool *pool, const Model *model, const int32_t *ids, const int32_t *lengths, int texts, float *pooled) {
-    Call call = {.model = model};
-    Part *parts = calloc((size_t)texts, sizeof *parts);
-    if (!parts) return -1;
-    const int count = cut(&call, ids, lengths, texts, share(pool, lengths, texts), pooled, parts);
-    if (!pool->threads) {
-        for (int p = 0; p < count; p++) call.failed |= compute(pool, model, parts + p);
+    Call *call = cut(pool, model, ids, lengths, texts, pooled);
+    if (!call) return -1;
+    if (pool->threads == 1) {
+        for (int p = 0; p < call->left; p++) call->ended.failed |= compute(pool, model, call->parts + p);
     } else {
-        pthread_cond_init(&call.done, 0);
-        call.left = count;
+        pthread_cond_init(&call->done, 0);
         pthread_mutex_lock(&pool->lock);
-        for (int p = 0; p < count; p++) {
-            *pool->last = parts + p;
-            pool->last = &parts[p].next;
-            pthread_cond_signal(&pool->wanted);
-        }
-        while (call.left) pthread_cond_wait(&call.done, &pool->lock);
+        begin(pool, call);
+        while (call->left) pthread_cond_wait(&call->done, &pool->lock);
         pthread_mutex_unlock(&pool->lock);
-        pthread_cond_destroy(&call.done);
+        pthread_cond_destroy(&call->done);
     }
-    free(parts);
-    return call.failed;
+    const int failed = call->ended.failed;
+    free(call);
+    return failed;
+}
+
+int pool_begin(
+    Pool *pool, const Model *model, const int32_t *ids, const int32_t *lengths, int texts, float *pooled,
+    Completions *completions, uint64_t number
+) {
+    Call *call = cut(pool, model, ids, lengths, texts, pooled);
+    if (!call) return -1;
+    call->completions = completions;
+    call->ended.number = number;
+    pthread_mutex_lock(&pool->lock);
+    begin(pool, call);
+    pthread_mutex_unlock(&pool->lock);
+    return 0;
 }

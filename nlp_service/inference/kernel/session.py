@@ -2,19 +2,24 @@
 
 import ctypes
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nlp_service.inference.bundle import WHOLE, GraphFiles
+from nlp_service.inference.kernel.completions import completions
 from nlp_service.inference.kernel.library import KINDS, library
 from nlp_service.inference.kernel.weights import Weights, read_weights
 from nlp_service.inference.mapped import open_graph
 from nlp_service.inference.openvino_import import import_openvino
 from nlp_service.inference.padding import Packing
 from nlp_service.inference.processor import cores
+
+NO_MEMORY = "内存不足 · no memory to compute a batch in"
 
 
 class KernelSession:
@@ -27,13 +32,13 @@ class KernelSession:
     """Two parts (MOST in pool.c) for each of two threads; of more tokens they compute no more in a second."""
 
     def __init__(self, weights: Weights, threads: int) -> None:
-        """With a single thread, those that call `run` compute themselves.
+        """With a single thread, those that call `run` compute themselves, and it computes what is begun.
 
         Raises OSError where there is no thread to be had.
         """
         self._weights = weights
         self._library = library()
-        self._pool = self._library.pool_open(threads if threads > 1 else 0)
+        self._pool = self._library.pool_open(threads)
         if not self._pool:
             raise OSError("没有线程或内存可用 · no thread or memory to be had")
         # Not at the end of the process: threads that nobody waits for may still compute.
@@ -64,15 +69,49 @@ class KernelSession:
 
         Raises ValueError for ids and lengths that the encoder does not know, MemoryError.
         """
-        lengths = np.fromiter(map(len, rows), np.int32, len(rows))
-        ids = np.fromiter((token for row in rows for token in row), np.int32, int(lengths.sum()))
-        known = self._weights
+        batch = self._laid_out(rows)
+        if self._library.pool_forward(self._pool, ctypes.byref(self._weights.model), *batch.addresses):
+            raise MemoryError(NO_MEMORY)
+        return batch.pooled
+
+    def begin(self, rows: Sequence[Sequence[int]], done: Callable[[NDArray[np.float32] | Exception], None]) -> None:
+        """Begin what `run` does. `done` gets what comes of it, as `completions` says.
+
+        Raises what `run` raises, and ValueError without rows; then nothing was begun.
+        """
         if not rows:
-            return np.empty((0, known.model.hidden), np.float32)
-        if lengths.min() < 1 or lengths.max() > known.longest or ids.min() < 0 or ids.max() >= known.vocabulary:
+            raise ValueError("rows are needed")
+        batch = self._laid_out(rows)
+
+        def ended(failed: bool) -> None:  # keeps the session and the batch until then
+            done(MemoryError(NO_MEMORY) if failed else batch.pooled)
+
+        number = completions().expect(ended)
+        model = ctypes.byref(self._weights.model)
+        if self._library.pool_begin(self._pool, model, *batch.addresses, completions().queue, number):
+            completions().forget(number)
+            raise MemoryError(NO_MEMORY)
+
+    def _laid_out(self, rows: Sequence[Sequence[int]]) -> "_Batch":
+        lengths = np.fromiter(map(len, rows), np.int32, len(rows))
+        ids = np.fromiter(chain.from_iterable(rows), np.int32, int(lengths.sum()))
+        known = self._weights
+        if rows and (
+            lengths.min() < 1 or lengths.max() > known.longest or ids.min() < 0 or ids.max() >= known.vocabulary
+        ):
             raise ValueError(f"rows of 1 to {known.longest} tokens below {known.vocabulary} are needed")
-        pooled = np.empty((len(rows), known.model.hidden), np.float32)
-        address = (ids.ctypes.data, lengths.ctypes.data, len(rows), pooled.ctypes.data)
-        if self._library.pool_forward(self._pool, ctypes.byref(known.model), *address):
-            raise MemoryError("内存不足 · no memory to compute a batch in")
-        return pooled
+        return _Batch(ids, lengths, np.empty((len(rows), known.model.hidden), np.float32))
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Token ids, one row after the other, how many each row has, and where the mean states go, shape (rows, hidden)."""
+
+    ids: NDArray[np.int32]
+    lengths: NDArray[np.int32]
+    pooled: NDArray[np.float32]
+
+    @property
+    def addresses(self) -> tuple[int, int, int, int]:
+        """As `pool.h` has them."""
+        return self.ids.ctypes.data, self.lengths.ctypes.data, len(self.lengths), self.pooled.ctypes.data
