@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nlp_service.api.awaiting import awaited
 from nlp_service.inference.batching import INTERACTIVE_TEXTS
 from nlp_service.inference.bundle import Task
 from nlp_service.inference.engine import Engine, Pooled
@@ -48,7 +49,8 @@ async def encode(engine: Engine, texts: Sequence[str], tasks: Sequence[Task], *,
         passes = engine.submit(encoded, tasks)
     else:
         passes = await asyncio.to_thread(engine.submit, encoded, tasks)
-    vectors = await asyncio.gather(*(asyncio.wrap_future(future) for future in passes.values()))
+    waiting = [awaited(future) for future in passes.values()]
+    vectors = await asyncio.gather(*waiting) if len(waiting) > 1 else [await waiting[0]]
     both = dict(zip(passes, vectors, strict=True))
     count = len(texts)
     return Encoded(

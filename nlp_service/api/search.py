@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from nlp_service.api.awaiting import awaited
 from nlp_service.api.deps import PROBLEMS, EngineDep, SearchDep, SearchQueueDep
 from nlp_service.api.fields import ONE_OR_MORE, Probability, Request, RequestWithDefaults, Text
 from nlp_service.api.reranking import ranked_again, reranker_for
@@ -160,7 +161,7 @@ async def search(
     reranker = reranker_for(engine, request.mode, request.rerank)
     with queue.place() as place:
         encoding = None if request.mode == "lexical" else engine.submit_query(request.query)
-        vector = None if encoding is None else normalise(await asyncio.wrap_future(encoding))
+        vector = None if encoding is None else normalise(await awaited(encoding))
         vector, answer = await place.run(partial(_find, request, engine, knowledge, vector, reranker, place.arrived))
     hits = answer.hits
     degraded: NotWhole | None = answer.degraded
