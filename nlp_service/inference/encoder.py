@@ -162,14 +162,17 @@ def run_windows(session: Session | KernelSession, windows: Sequence[Window], dim
 
 
 def merge(windows: Sequence[Window], pooled: Vectors, texts: int) -> Vectors:
-    """Average the windows of each text, weighted by their tokens, shape (texts, dimension)."""
+    """Average the windows of each text, weighted by their tokens, shape (texts, dimension).
+
+    Windows are in the order of their texts, of which each has one or more.
+    """
     if len(windows) == texts:
         return pooled
     owners = np.array([window.text for window in windows])
     weights = np.array([len(window.ids) for window in windows], dtype=np.float32)
-    total = np.zeros((texts, pooled.shape[1]), dtype=np.float32)
-    np.add.at(total, owners, pooled * weights[:, None])
-    merged: Vectors = total / np.bincount(owners, weights=weights, minlength=texts).astype(np.float32)[:, None]
+    starts = np.flatnonzero(np.diff(owners, prepend=-1))
+    total = np.add.reduceat(pooled * weights[:, None], starts, axis=0)
+    merged: Vectors = (total / np.add.reduceat(weights, starts)[:, None]).astype(np.float32)
     return merged
 
 
