@@ -64,8 +64,8 @@ from nlp_service.text.segmentation import terms
 WATCH_SECONDS = 0.5
 OBSERVE_SECONDS = 2.0
 SWITCH_SECONDS = 0.001
-"""After so long a thread gives the interpreter to one that waits. With Python's 5 ms an encoder waits for the event
-loop between batches, under load for half of the time (docs/decisions/0020)."""
+"""After so long a thread gives the interpreter to one that waits. With Python's 5 ms what waits for the event loop, a
+search or an encoder between batches, does so for half of the time under load (docs/decisions/0020)."""
 READING_PATHS = ("/v1/classify", "/v1/sentiment", "/v1/search", "/v1/embeddings")
 """These compute much and write nothing."""
 log = structlog.get_logger()

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from nlp_service.api.awaiting import awaited
 from nlp_service.api.deps import PROBLEMS, EngineDep
 from nlp_service.api.fields import MAX_TEXTS, ONE_OR_MORE, Request, Text
 from nlp_service.errors import InvalidText
@@ -61,7 +62,7 @@ async def embeddings(request: EmbeddingsRequest, engine: EngineDep) -> Embedding
     if request.dimensions not in (None, bundle.dimension):
         raise InvalidText(f"只支持 {bundle.dimension} 维 · only {bundle.dimension} is supported", field="dimensions")
     encoding = await asyncio.to_thread(engine.search.submit, request.input, request.input_type)
-    vectors = normalise(await asyncio.wrap_future(encoding.vectors))
+    vectors = normalise(await awaited(encoding.vectors))
     tokens = encoding.tokens
     as_text = request.encoding_format == "base64"
     data = [

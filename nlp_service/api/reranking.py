@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from nlp_service.api.awaiting import awaited
 from nlp_service.errors import InvalidText
 from nlp_service.inference.engine import Engine
 from nlp_service.inference.reranker import Reranker
@@ -29,7 +30,7 @@ async def ranked_again(reranker: Reranker, query: str, hits: Sequence[Hit]) -> l
     """The hits, one or more, in their new order; None when the reranker has no time or fails."""
     try:
         pending = await asyncio.to_thread(reranker.submit, query, texts_of(hits, reranker))
-        scores = await asyncio.wrap_future(pending)
+        scores = await awaited(pending)
     except Exception as error:  # noqa: BLE001 - whatever keeps it from answering, the search has answered
         log.warning("not reranked", reason=type(error).__name__)
         return None

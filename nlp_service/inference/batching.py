@@ -61,7 +61,10 @@ class Pending:
 
 
 class Batcher:
-    """Encodes texts for many callers at once. Close it when done."""
+    """Encodes texts for many callers at once. Close it when done.
+
+    What waits for a result must not be called in an event loop that tells of it (`told_in`).
+    """
 
     def __init__(self, encoder: Encoder, *, limits: Limits | None = None, observer: Observer | None = None) -> None:
         self.encoder = encoder
@@ -73,6 +76,7 @@ class Batcher:
         self._closed = False
         self._begun = 0  # batches that have not ended
         self._ending = 0  # those that have, and whose callers are being answered
+        self._broken = False  # some could not be answered
         self._ended = 0.0  # when the last one did
         self._condition = threading.Condition()
         self._ahead = AHEAD if encoder.streams > 1 else 0
@@ -105,6 +109,7 @@ class Batcher:
 
     def submit_windows(self, windows: Sequence[Window], texts: int) -> Pending:
         """As `submit`, with the windows of so many texts; those of another encoder with the same tokenizer will do."""
+        _prepare(windows)
         with self._condition:
             request, known = self._admit(windows, texts)
         self._go_on()
@@ -118,6 +123,7 @@ class Batcher:
         costs as much as a short text's pass.
         """
         taken = None
+        _prepare(windows)
         with self._condition:
             idle = self.idle
             request, known = self._admit(windows, texts)
@@ -159,7 +165,7 @@ class Batcher:
     @property
     def alive(self) -> bool:
         """Whether it answers."""
-        return not self._closed and all(thread.is_alive() for thread in self._threads)
+        return not self._closed and not self._broken and all(thread.is_alive() for thread in self._threads)
 
     def _admit(self, windows: Sequence[Window], texts: int) -> tuple[Request, int]:
         """Let a request wait, unless it would for too long; and how many of its vectors were known."""
@@ -187,7 +193,8 @@ class Batcher:
         """Begin the next batches, or have a thread do it, if that may be."""
         if self._threads:
             with self._condition:
-                self._condition.notify()
+                if self._waiting:
+                    self._condition.notify()
             return
         while self._waiting:
             with self._condition:
@@ -197,16 +204,15 @@ class Batcher:
             self._begin(taken)
 
     def _begin(self, taken: Taken) -> None:
-        """Have a batch computed beside."""
+        """Have a batch computed beside; one that cannot be has ended."""
         try:
             self._tell(taken)
             if taken.jobs:
                 self.encoder.begin([job.window for job in taken.jobs], partial(self._end, taken))
+                return
         except Exception as error:  # noqa: BLE001 - whatever the runtime raises belongs to the callers that wait
-            self._end(taken, error)
-        else:
-            if not taken.jobs:
-                self._free()
+            self._give(taken.jobs, error, taken.at, taken.at, time.perf_counter())
+        self._free()
 
     def _end(self, taken: Taken, result: Vectors | Exception) -> None:
         """The next batch begins before those are answered that waited for this one."""
@@ -215,7 +221,11 @@ class Batcher:
             self._ending += 1
         try:
             self._free()
+            self._go_on()
             self._give(taken.jobs, result, taken.at, taken.at, ended)
+        except BaseException:
+            self._broken = True
+            raise
         finally:
             with self._condition:
                 self._ending -= 1
@@ -253,8 +263,6 @@ class Batcher:
         with self._condition:
             self._begun -= 1
             self._condition.notify()
-        if not self._threads:
-            self._go_on()
 
     def _compute(self, taken: Taken, since: float) -> None:
         """Compute a batch in this thread; who waits has waited for it `since`, which may be before it could begin."""
@@ -270,6 +278,8 @@ class Batcher:
                 self._give(taken.jobs, result, started, since, time.perf_counter())
         finally:
             self._free()
+            if not self._threads:
+                self._go_on()
 
     def _tell(self, taken: Taken) -> None:
         """Answer those whose time has passed."""
@@ -290,9 +300,9 @@ class Batcher:
         self._observer.batch(len(jobs), sum(len(job.window.ids) for job in jobs), ended - started)
         tokens = sum(self.encoder.packing.size(len(job.window.ids)) for job in jobs)
         with self._condition:
-            passed = ended - max(since, self._ended)  # since any stream gave something
+            passed = max(0.0, ended - max(since, self._ended))  # since any stream gave something
             self._seconds_per_token += 0.1 * (passed / tokens - self._seconds_per_token)
-            self._ended = ended
+            self._ended = max(ended, self._ended)
             complete: list[Request] = []
             for job, vector in zip(jobs, result, strict=True):
                 self._recent.keep(job.window.key, vector)
@@ -303,8 +313,13 @@ class Batcher:
     def _finish(self, request: Request) -> None:
         """Answer whoever waits; nobody does when the future was cancelled."""
         request.context.run(self._observer.encoded, time.perf_counter() - request.begun)
+        try:
+            vectors = merge(request.windows, request.pooled, request.texts)
+        except MemoryError as error:
+            _fail(request, error)
+            return
         with suppress(InvalidStateError):
-            request.future.set_result(merge(request.windows, request.pooled, request.texts))
+            request.future.set_result(vectors)
 
     def _drop_cancelled(self, of: "ReferenceType[Request]", future: Future[Vectors]) -> None:
         """Drop the request of a future; one that holds its request is left to the garbage collector, in bursts."""
@@ -314,6 +329,13 @@ class Batcher:
         with self._condition:
             self._waiting.drop(request)
             self._observer.queued(self._waiting.windows_by_lane)
+            self._condition.notify()  # who closes it, if nothing is left
+
+
+def _prepare(windows: Sequence[Window]) -> None:
+    """Make the keys, which takes milliseconds for thousands, before anybody has to wait for the batcher."""
+    for window in windows:
+        _ = window.key
 
 
 def _lane_of(texts: int) -> Lane:

@@ -29,7 +29,7 @@ Vectors = NDArray[np.float32]
 class Encoder:
     """A verified encoder bundle with its session.
 
-    `streams` is how many batches it computes at a time, of threads that call `run`; `passes` counts the windows that
+    `streams` is how many batches it computes at a time; `passes` counts the windows that
     went through the graph since loading.
     """
 

@@ -200,7 +200,7 @@ class LiveEngine:
             kept = [batcher for engine in self._open for batcher in engine.batchers.values()]
         for engine in unused:
             del self._leases[id(engine)]
-            # Joining the encoder's thread may take a moment; the event loop does not wait for it.
+            # What waits for the encoder is finished first, which the event loop itself may have to tell of.
             threading.Thread(target=self._close, args=(engine, kept), name="close-engine", daemon=True).start()
 
     def _close(self, engine: Engine, kept: list[Batcher]) -> None:

@@ -1,7 +1,6 @@
 """Engine: what is asked of one text costs one pass of each encoder that answers."""
 
 import json
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from tests.releases import (
     serving_head,
     turn_head,
 )
+from tests.tasks import left_of_new_tasks, tasks
 
 TEXTS = ["又闪退了，三次没保存", "能不能支持深色模式", "发票在哪里开", "很好用，五星 👍"]
 
@@ -159,10 +159,11 @@ class TestLoad:
             folder, TEST_ANSWERS_FILE, serving_head(bundles, "aspects").joinpath(TEST_ANSWERS_FILE).read_bytes()
         )
         promote(bundles, "classify", folder)
-        before = set(threading.enumerate())
+        engine.search.encode(["有线程告知结果"])
+        before = tasks()
         with pytest.raises(BundleError):
             Engine.load(bundles, threads=2, previous=engine)
-        assert set(threading.enumerate()) <= before
+        assert left_of_new_tasks(before) == set()
 
     def test_a_part_that_the_release_does_not_name_is_named(self, bundles: Path, engine: Engine) -> None:
         release = json.loads((bundles / RELEASE_FILE).read_text("utf-8"))

@@ -14,6 +14,7 @@ from nlp_service.inference.observer import SilentObserver
 from nlp_service.inference.opening import Opening
 from nlp_service.inference.release import SEARCH, read_release
 from tests.conftest import BUNDLES
+from tests.tasks import left_of_new_tasks, tasks
 
 FOLDER = BUNDLES / read_release(BUNDLES).serving[SEARCH]
 LONG = 60.0
@@ -70,10 +71,10 @@ def _open(folders: Iterable[Path], asked: Iterable[Path]) -> None:
 @pytest.mark.parametrize("step", [1, -1], ids=["asked for last", "asked for first"])
 def test_one_that_is_damaged_is_named_and_the_others_are_closed(tmp_path: Path, step: int) -> None:
     folders = [FOLDER, _damaged(tmp_path / "broken")]
-    before = set(threading.enumerate())
+    before = tasks()
     with pytest.raises(BundleError, match="broken"):
         _open(folders, folders[::step])
-    assert set(threading.enumerate()) <= before
+    assert left_of_new_tasks(before) == set()
 
 
 def test_of_two_that_are_damaged_the_one_that_is_asked_for_first_is_named(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Batches that an encoder computes side by side."""
 
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,6 +16,7 @@ from nlp_service.inference.encoder import Vectors
 from nlp_service.inference.engine import Engine
 from nlp_service.inference.opening import streams_of
 from tests.gate import WAYS, Gate
+from tests.inference.kernel.compiled import compiled
 
 STREAMS = 2
 LONG = "登录失败，请稍后再试。" * 30
@@ -159,3 +162,71 @@ def test_a_batch_that_fails_leaves_its_stream_free(batcher: Batcher, gate: Gate)
             future.result(60)
     gate.failure = None
     assert all(future.result(60).shape for future in _ask(batcher, [f"{LONG}again {n}" for n in range(2 * STREAMS)]))
+
+
+@compiled
+class TestComputedBeside:
+    """What only an encoder does that batches are handed to."""
+
+    @pytest.fixture
+    def beside(self) -> bool:
+        return True
+
+    def test_what_cannot_begin_fails_and_is_all_answered(self, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fails(*_: object) -> None:
+            raise MemoryError
+
+        with closing(Batcher(gate, limits=Limits(interactive=6000))) as batcher:
+            asked = _ask(batcher, _texts_of(sys.getrecursionlimit() // 2, batcher))
+            monkeypatch.setattr(gate, "begin", fails)
+            gate.go.set()
+            assert {type(future.exception(60)) for future in asked[-100:]} == {MemoryError}
+            monkeypatch.undo()
+            assert len(batcher.encode(["之后的请求"])) == 1
+            assert batcher.alive
+
+    def test_one_that_could_not_answer_is_not_alive(
+        self, gate: Gate, batcher: Batcher, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fails(*_: object) -> None:
+            raise RuntimeError("nobody can be answered")
+
+        monkeypatch.setattr(batcher, "_finish", fails)
+        asked = batcher.submit(["没有回答"])
+        gate.go.set()
+        give_up = time.monotonic() + 60
+        while batcher.alive and time.monotonic() < give_up:
+            time.sleep(0.01)
+        assert not batcher.alive
+        assert not asked.vectors.done()
+
+    def test_closing_ends_when_the_last_that_waits_is_cancelled_between_two_batches(
+        self, gate: Gate, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        batcher = Batcher(gate)
+        freed, go_on = threading.Event(), threading.Event()
+        begins = batcher._go_on
+
+        def pauses() -> None:
+            if threading.current_thread().name.startswith("caller"):
+                freed.set()
+                assert go_on.wait(60)
+            begins()
+
+        with ThreadPoolExecutor(1, "caller") as callers, ThreadPoolExecutor(2) as pool:
+            first = callers.submit(batcher.encode_windows, batcher.windows(["正在计算"]), 1)
+            assert gate.entered.acquire(timeout=60)
+            monkeypatch.setattr(gate, "streams", 1)
+            second = batcher.submit(["还在排队"]).vectors
+            closers = [pool.submit(batcher.close) for _ in range(2)]
+            while not batcher._closed:
+                time.sleep(0.001)
+            monkeypatch.setattr(batcher, "_go_on", pauses)
+            gate.go.set()
+            assert freed.wait(60)
+            time.sleep(0.1)  # for those that close to look, and to sleep again
+            second.cancel()
+            go_on.set()
+            assert len(first.result(60)) == 1
+            for closer in closers:
+                closer.result(20)

@@ -18,6 +18,7 @@ from nlp_service.tracebacks import described
 log = structlog.get_logger()
 MANY = 4096
 """Bytes that are read from the pipe at a time; there is mostly one."""
+_MAKING = threading.Lock()
 NO_QUEUE = "没有内存可用 · no memory to be had"
 
 
@@ -45,11 +46,18 @@ class Completions:
         self._lock = threading.Lock()
 
     def expect(self, ended: Callable[[bool], None]) -> int:
-        """The number of a batch that is about to begin; `ended` is called with whether it failed."""
+        """The number of a batch that is about to begin; `ended` is called with whether it failed.
+
+        Raises RuntimeError where there is no thread to be had.
+        """
         number = next(self._numbers)
         self._expected[number] = ended
         if not self._loops and self._thread is None:
-            self._serve()
+            try:
+                self._serve()
+            except RuntimeError:  # no thread is to be had
+                del self._expected[number]
+                raise
         return number
 
     def forget(self, number: int) -> None:
@@ -91,8 +99,9 @@ class Completions:
     def _serve(self) -> None:
         with self._lock:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._tell_here, name="completions", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._tell_here, name="completions", daemon=True)
+                thread.start()
+                self._thread = thread
 
     def _tell_here(self) -> None:
         while True:
@@ -115,9 +124,14 @@ class Completions:
         return True
 
 
-@cache
 def completions() -> Completions:
-    """Those of this process."""
+    """Those of this process; raises OSError where there is no pipe or memory to be had."""
+    with _MAKING:
+        return _made()
+
+
+@cache
+def _made() -> Completions:
     return Completions()
 
 

@@ -2,7 +2,7 @@
 
 int forward_layout(void) { return (int)(sizeof(Model) + sizeof(Layer) * 1000); }
 
-#if defined(__x86_64__) && defined(__GNUC__)
+#if defined(__x86_64__) && defined(__GNUC__) && defined(__linux__)
 
 #include <immintrin.h>
 #include <math.h>
@@ -444,7 +444,7 @@ void forward(
 #pragma clang attribute pop
 #endif
 
-#else /* another processor or compiler */
+#else /* another processor, compiler or system */
 
 int forward_supported(void) { return 0; }
 

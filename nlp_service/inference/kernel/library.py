@@ -62,13 +62,17 @@ def library() -> Any:
         return None
     try:
         loaded: Any = ctypes.CDLL(spec.origin)
-        if loaded.forward_layout() != ctypes.sizeof(Model) + ctypes.sizeof(Layer) * 1000:
+        of_this_version = loaded.forward_layout() == ctypes.sizeof(Model) + ctypes.sizeof(Layer) * 1000
+        if not of_this_version or not loaded.forward_supported():
             return None
+        _declare(loaded)
     except (OSError, AttributeError):  # of another version, compiled before
         return None
-    loaded.forward_supported.restype = ctypes.c_int
-    if not loaded.forward_supported():
-        return None
+    return loaded
+
+
+def _declare(loaded: Any) -> None:
+    """Give the library its functions; raises AttributeError when it lacks one."""
     pointer, number = ctypes.c_void_p, ctypes.c_int
     batch = (pointer, ctypes.POINTER(Model), pointer, pointer, number, pointer)
     loaded.pool_open = _function(loaded, "pool_open", pointer, number)
@@ -76,15 +80,13 @@ def library() -> Any:
     loaded.pool_ticks = _function(loaded, "pool_ticks", None, pointer, pointer)
     loaded.pool_forward = _function(loaded, "pool_forward", number, *batch)
     # In a microsecond: to give the interpreter away and to get it back would take longer.
-    loaded.pool_begin = _function(
-        loaded, "pool_begin", number, *batch, pointer, ctypes.c_uint64, keeps_interpreter=True
-    )
+    begun = (*batch, pointer, ctypes.c_uint64)
+    loaded.pool_begin = _function(loaded, "pool_begin", number, *begun, keeps_interpreter=True)
     taken = (pointer, number, ctypes.POINTER(ctypes.c_uint64), ctypes.POINTER(number))
     loaded.completions_take = _function(loaded, "completions_take", number, *taken, keeps_interpreter=True)
     loaded.completions_wait = _function(loaded, "completions_take", number, *taken)
     loaded.completions_open = _function(loaded, "completions_open", pointer, number)
     loaded.completions_listen = _function(loaded, "completions_listen", None, pointer, number)
-    return loaded
 
 
 def _function(loaded: Any, name: str, result: Any, *arguments: Any, keeps_interpreter: bool = False) -> Any:

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <stdlib.h>
 
 enum {
@@ -38,11 +39,11 @@ typedef struct Memory {
 
 struct Pool {
     pthread_mutex_t lock;
-    pthread_cond_t wanted;
+    sem_t wanted; /* parts that nobody has begun: unlike a condition it never makes who posts wait for who was woken before */
     Part *first, **last;
     Memory *free;
     uint64_t ticks[KINDS];
-    int closing, threads;
+    int threads;
     pthread_t thread[];
 };
 
@@ -80,35 +81,33 @@ static int compute(Pool *pool, const Model *model, const Part *part) {
 
 static void *serve(void *of) {
     Pool *pool = of;
-    pthread_mutex_lock(&pool->lock);
     for (;;) {
-        while (!pool->first && !pool->closing) pthread_cond_wait(&pool->wanted, &pool->lock);
+        while (sem_wait(&pool->wanted)) continue; /* a signal came */
+        pthread_mutex_lock(&pool->lock);
         Part *part = pool->first;
-        if (!part) break;
-        if (!(pool->first = part->next)) pool->last = &pool->first;
+        if (part && !(pool->first = part->next)) pool->last = &pool->first;
         pthread_mutex_unlock(&pool->lock);
+        if (!part) return 0; /* it is closing */
         const int failed = compute(pool, part->call->model, part);
         pthread_mutex_lock(&pool->lock);
         Call *call = part->call;
         call->ended.failed |= failed;
-        if (--call->left) continue;
-        if (!call->completions) {
-            pthread_cond_signal(&call->done);
-            continue;
-        }
+        const int told_of = !--call->left && call->completions;
+        if (!call->left && !call->completions) pthread_cond_signal(&call->done);
         pthread_mutex_unlock(&pool->lock);
-        completions_add(call->completions, &call->ended);
-        pthread_mutex_lock(&pool->lock);
+        if (told_of) completions_add(call->completions, &call->ended);
     }
-    pthread_mutex_unlock(&pool->lock);
-    return 0;
 }
 
 Pool *pool_open(int threads) {
     Pool *pool = calloc(1, sizeof *pool + (size_t)threads * sizeof *pool->thread);
     if (!pool) return 0;
     pthread_mutex_init(&pool->lock, 0);
-    pthread_cond_init(&pool->wanted, 0);
+    if (sem_init(&pool->wanted, 0, 0)) {
+        pthread_mutex_destroy(&pool->lock);
+        free(pool);
+        return 0;
+    }
     pool->last = &pool->first;
     for (; pool->threads < threads; pool->threads++) {
         if (pthread_create(&pool->thread[pool->threads], 0, serve, pool)) {
@@ -117,17 +116,14 @@ Pool *pool_open(int threads) {
         }
 #ifdef SCHED_IDLE
         const struct sched_param none = {0};
-        (void)pthread_setschedparam(pool->thread[pool->threads], SCHED_IDLE, &none);
+        if (threads > 1) (void)pthread_setschedparam(pool->thread[pool->threads], SCHED_IDLE, &none);
 #endif
     }
     return pool;
 }
 
 void pool_close(Pool *pool) {
-    pthread_mutex_lock(&pool->lock);
-    pool->closing = 1;
-    pthread_cond_broadcast(&pool->wanted);
-    pthread_mutex_unlock(&pool->lock);
+    for (int t = 0; t < pool->threads; t++) sem_post(&pool->wanted);
     for (int t = 0; t < pool->threads; t++) pthread_join(pool->thread[t], 0);
     while (pool->free) {
         Memory *memory = pool->free;
@@ -135,7 +131,7 @@ void pool_close(Pool *pool) {
         free(memory->work);
         free(memory);
     }
-    pthread_cond_destroy(&pool->wanted);
+    sem_destroy(&pool->wanted);
     pthread_mutex_destroy(&pool->lock);
     free(pool);
 }
@@ -177,13 +173,17 @@ static Call *cut(
     return call;
 }
 
-static void begin(Pool *pool, Call *call) {
-    const int count = call->left;
-    for (int p = 0; p < count; p++) {
+/* For who has the lock; gives how many parts are to be posted. */
+static int queue(Pool *pool, Call *call) {
+    for (int p = 0; p < call->left; p++) {
         *pool->last = call->parts + p;
         pool->last = &call->parts[p].next;
-        pthread_cond_signal(&pool->wanted);
     }
+    return call->left;
+}
+
+static void post(Pool *pool, int parts) {
+    while (parts--) sem_post(&pool->wanted);
 }
 
 int pool_forward(Pool *pool, const Model *model, const int32_t *ids, const int32_t *lengths, int texts, float *pooled) {
@@ -194,7 +194,7 @@ int pool_forward(Pool *pool, const Model *model, const int32_t *ids, const int32
     } else {
         pthread_cond_init(&call->done, 0);
         pthread_mutex_lock(&pool->lock);
-        begin(pool, call);
+        post(pool, queue(pool, call));
         while (call->left) pthread_cond_wait(&call->done, &pool->lock);
         pthread_mutex_unlock(&pool->lock);
         pthread_cond_destroy(&call->done);
@@ -213,7 +213,8 @@ int pool_begin(
     call->completions = completions;
     call->ended.number = number;
     pthread_mutex_lock(&pool->lock);
-    begin(pool, call);
+    const int parts = queue(pool, call);
     pthread_mutex_unlock(&pool->lock);
+    post(pool, parts);
     return 0;
 }

@@ -7,8 +7,9 @@
 
 typedef struct Pool Pool;
 
-/* A pool of so many threads, one or more. They compute while nobody else needs a core, where the system has such a policy.
- * Null when there is no memory or no thread to be had. */
+/* A pool of so many threads, one or more. Several compute while nobody else needs a core, where the system has such a
+ * policy; a single one would be held up by those that compute in threads of their own. Null when there is no memory or no
+ * thread to be had. */
 Pool *pool_open(int threads);
 
 /* Ends the threads, once nobody waits for them. */

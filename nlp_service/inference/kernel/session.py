@@ -77,7 +77,8 @@ class KernelSession:
     def begin(self, rows: Sequence[Sequence[int]], done: Callable[[NDArray[np.float32] | Exception], None]) -> None:
         """Begin what `run` does. `done` gets what comes of it, as `completions` says.
 
-        Raises what `run` raises, and ValueError without rows; then nothing was begun.
+        Raises what `run` raises, ValueError without rows, OSError and RuntimeError where nobody could be told. Then
+        nothing was begun.
         """
         if not rows:
             raise ValueError("rows are needed")
@@ -86,10 +87,11 @@ class KernelSession:
         def ended(failed: bool) -> None:  # keeps the session and the batch until then
             done(MemoryError(NO_MEMORY) if failed else batch.pooled)
 
-        number = completions().expect(ended)
+        telling = completions()
+        number = telling.expect(ended)
         model = ctypes.byref(self._weights.model)
-        if self._library.pool_begin(self._pool, model, *batch.addresses, completions().queue, number):
-            completions().forget(number)
+        if self._library.pool_begin(self._pool, model, *batch.addresses, telling.queue, number):
+            telling.forget(number)
             raise MemoryError(NO_MEMORY)
 
     def _laid_out(self, rows: Sequence[Sequence[int]]) -> "_Batch":

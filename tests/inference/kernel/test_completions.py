@@ -4,8 +4,9 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from types import SimpleNamespace
 from typing import NamedTuple
 
@@ -13,7 +14,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from nlp_service.inference.kernel.completions import completions, told_in
+from nlp_service.inference.kernel import completions as module
+from nlp_service.inference.kernel import session as session_module
+from nlp_service.inference.kernel.completions import Completions, completions, told_in
 from nlp_service.inference.kernel.session import KernelSession
 from tests.inference.kernel.compiled import compiled
 from tests.inference.kernel.small import LONGEST, VOCABULARY, SmallEncoder
@@ -177,6 +180,32 @@ class TestInALoop:
         assert asyncio.run(turns()) > 10
 
 
+def test_where_nothing_was_compiled_no_loop_is_asked_to_listen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nlp_service.inference.kernel.completions.library", lambda: None)
+
+    async def listen() -> None:
+        loop = asyncio.get_running_loop()
+        monkeypatch.setattr(loop, "add_reader", pytest.fail)
+        with told_in(loop):
+            await asyncio.sleep(0)
+
+    asyncio.run(listen())
+
+
+def test_threads_that_ask_for_it_first_at_the_same_time_get_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[object] = []
+
+    def make() -> object:
+        time.sleep(0.05)
+        made.append(object())
+        return made[-1]
+
+    monkeypatch.setattr(module, "_made", cache(make))
+    with ThreadPoolExecutor(8) as pool:
+        given = list(pool.map(lambda _: completions(), range(8)))
+    assert len(made) == len(set(map(id, given))) == 1
+
+
 class TestWhatDoesNotBegin:
     @pytest.mark.parametrize("row", [[], [VOCABULARY], [-1], [0] * (LONGEST + 1)])
     def test_ids_and_lengths_that_are_not_known_are_refused_at_once(
@@ -189,8 +218,23 @@ class TestWhatDoesNotBegin:
         with pytest.raises(ValueError, match="rows"):
             _begin(session, [])
 
+    def test_without_a_thread_nobody_is_told_later_and_the_next_one_may_begin(
+        self, session: KernelSession, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def none(_: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        fresh = Completions()
+        monkeypatch.setattr(session_module, "completions", lambda: fresh)
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", none)
+            with pytest.raises(RuntimeError, match="thread"):
+                _begin(session, _rows(1))
+        assert not fresh._expected
+        assert len(_begin(session, _rows(2)).result(PATIENCE).vectors) == 2
+
     def test_without_memory_nobody_is_told_later(self, session: KernelSession, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(session, "_library", SimpleNamespace(pool_begin=lambda *_: -1))
+        monkeypatch.setattr(session, "_library", SimpleNamespace(pool_begin=lambda *_: -1, pool_close=lambda _: None))
         before = dict(completions()._expected)
         with pytest.raises(MemoryError):
             _begin(session, _rows(1))

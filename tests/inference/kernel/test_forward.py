@@ -44,6 +44,15 @@ def test_it_is_there_where_the_processor_can_run_it() -> None:
 
 
 @compiled
+def test_one_that_lacks_a_function_was_compiled_before_and_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lacks_one(_: object) -> None:
+        raise AttributeError("undefined symbol: pool_begin")
+
+    monkeypatch.setattr("nlp_service.inference.kernel.library._declare", lacks_one)
+    assert library.__wrapped__() is None
+
+
+@compiled
 class TestVectors:
     @pytest.mark.parametrize(
         "length", [1, 2, 5, 6, 7, 15, 16, 17, 33, 48, 49, 63, 64, 65, 79, 80, 81, 128, 130, 257, LONGEST]
@@ -86,12 +95,14 @@ class TestThreads:
         assert all(np.array_equal(one, other) for one, other in zip(alone, together, strict=True))
 
     @pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="needs Linux")
-    def test_they_give_way_and_end_with_the_session(self, small: SmallEncoder) -> None:
+    @pytest.mark.parametrize("threads", [1, 3])
+    def test_several_give_way_and_all_end_with_the_session(self, small: SmallEncoder, threads: int) -> None:
         before = tasks()
-        session = KernelSession(small.weights(), 3)
+        session = KernelSession(small.weights(), threads)
         made = tasks() - before - {thread.native_id for thread in threading.enumerate()}
-        assert len(made) == 3
-        assert {os.sched_getscheduler(task) for task in made} == {os.SCHED_IDLE}
+        assert len(made) == threads
+        policy = os.SCHED_IDLE if threads > 1 else os.sched_getscheduler(0)
+        assert {os.sched_getscheduler(task) for task in made} == {policy}
         del session
         gc.collect()
         assert not made & tasks()
