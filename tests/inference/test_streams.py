@@ -4,7 +4,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing, suppress
 
 import numpy as np
@@ -228,5 +228,7 @@ class TestComputedBeside:
             second.cancel()
             go_on.set()
             assert len(first.result(60)) == 1
-            for closer in closers:
-                closer.result(20)
+            _, not_closed = wait(closers, 20)
+            with batcher._condition:  # or a failure would wait for ever
+                batcher._condition.notify_all()
+        assert not not_closed
