@@ -43,6 +43,8 @@ FASTEST = 5_000
 """Answers a second that are more than there can be."""
 EVEN = 0.7
 WARM_UP = 200
+WIDTH = 120
+"""Of a table, in characters, also where a terminal has fewer."""
 OK, REFUSED = 200, 429
 
 
@@ -77,6 +79,7 @@ def main(
     chosen = kind or list(KINDS)
     if unknown := set(chosen) - set(KINDS):
         raise typer.BadParameter(f"{sorted(unknown)}: one of {list(KINDS)}")
+    output.width = max(output.width, WIDTH)
     find_wrk()  # before the service is started for nothing
     allow_connections()
     steps: list[Step] = []
@@ -93,7 +96,10 @@ def main(
             curves = _rounds(name, Measured(str(client.base_url), process.pid, seconds), rounds)
             curve = [_median(same) for same in zip(*curves, strict=True)]
             output.print(_table(name, curve))
-            output.print(f"goodput at {curve[-2].asked}: {_goodput(curves):.0%} of what {curve[-1].asked} get")
+            output.print(
+                f"goodput at {curve[-2].asked}: {_goodput(curves):.0%} of what {curve[-1].asked} get, "
+                f"{_of_peak(curve):.0%} of the most at random times"
+            )
             steps += curve
         memory = memory_of(process.pid)
     output.print(f"memory of the service: {memory['rss']:.0f} MB resident ({memory['pss']:.0f} MB proportional)")
@@ -161,6 +167,12 @@ def _goodput(rounds: Sequence[Sequence[Step]]) -> float:
     """What was answered of the heaviest load, of what the callers that saturate the service got before and after it."""
     before, heaviest, after = (sum(steps[place].accepted for steps in rounds) for place in (-3, -2, -1))
     return heaviest / ((before + after) / 2)
+
+
+def _of_peak(curve: Sequence[Step]) -> float:
+    """What was answered of the heaviest load, of the most that was answered at any rate at random times."""
+    answered = [step.accepted for step in curve if step.arrivals == "at random"]
+    return answered[-1] / max(answered)
 
 
 def _step(kind: str, measured: Measured, arrivals: Arrivals, asked: str, connections: int, rate: float) -> Step:
