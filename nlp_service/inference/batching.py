@@ -282,7 +282,7 @@ class Batcher:
                 self._go_on()
 
     def _tell(self, taken: Taken) -> None:
-        """Answer those whose time has passed."""
+        """Tell of those whose turn has come, and answer those whose time has passed."""
         for request in taken.begun:
             request.context.run(self._observer.waited, taken.at - request.arrived, request.lane)
         for request in taken.expired:

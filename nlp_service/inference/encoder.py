@@ -29,8 +29,8 @@ Vectors = NDArray[np.float32]
 class Encoder:
     """A verified encoder bundle with its session.
 
-    `streams` is how many batches it computes at a time; `passes` counts the windows that
-    went through the graph since loading.
+    `streams` is how many batches it computes at a time; `passes` counts the windows that went through the graph since
+    loading.
     """
 
     def __init__(

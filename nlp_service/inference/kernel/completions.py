@@ -26,7 +26,7 @@ class Completions:
     """Tells those that began a batch that it has ended: in an event loop that listens, or else in a thread of its own.
 
     A loop that has to wait for a thread of Python's is told later, and once for all that have ended meanwhile, so that
-    it and those that compute work in turns instead of side by side (docs/decisions/0028).
+    it and those that compute work in turns instead of side by side (docs/decisions/0027).
     """
 
     def __init__(self) -> None:
