@@ -57,6 +57,7 @@ from nlp_service.observability.database import watch_database
 from nlp_service.observability.reloads import reload_models
 from nlp_service.observability.state import StateMetrics
 from nlp_service.observability.tracing import NATIVE_TELEMETRY, flush_tracing, start_tracing
+from nlp_service.patience import Patience
 from nlp_service.settings import Settings
 from nlp_service.storage.database import Database
 from nlp_service.text.segmentation import terms
@@ -213,7 +214,9 @@ def _open(app: FastAPI, settings: Settings, live: LiveEngine) -> None:
     if not settings.keys_required:
         log.warning("no key needed", environment=settings.environment, address=settings.host)
     terms("预热 · warm up")
-    app.state.search_queue = SearchQueue(settings.inference_threads, settings.max_wait_seconds)
+    app.state.search_queue = SearchQueue(
+        settings.inference_threads, Patience(settings.max_wait_seconds, settings.max_standing_wait_seconds)
+    )
     app.state.searches = searches = Searches(database, settings.index_dir, settings.search_statuses)
     with live.lease() as engine:
         searches.start(engine)

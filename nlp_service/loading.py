@@ -14,7 +14,12 @@ def load_models(settings: Settings) -> LiveEngine:
         return Engine.load(
             settings.bundles_dir,
             threads=settings.inference_threads,
-            limits=Limits(settings.max_wait_seconds, settings.max_batch_wait_seconds, settings.recent_texts),
+            limits=Limits(
+                interactive=settings.max_wait_seconds,
+                batch=settings.max_batch_wait_seconds,
+                standing=settings.max_standing_wait_seconds,
+                recent=settings.recent_texts,
+            ),
             observe=EncoderObserver,
             previous=previous,
             rerank_top=settings.rerank_top,

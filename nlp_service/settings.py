@@ -50,7 +50,15 @@ class Settings(BaseSettings):
         le=600,
         description="searches and requests of up to 4 texts are refused when they would wait longer",
     )
-    max_batch_wait_seconds: float = Field(default=30.0, gt=0, le=3600, description="the same for more texts")
+    max_standing_wait_seconds: float = Field(
+        default=0.25,
+        gt=0,
+        le=600,
+        description="the same while an overload lasts: when others have waited all the time for max_wait_seconds",
+    )
+    max_batch_wait_seconds: float = Field(
+        default=30.0, gt=0, le=3600, description="the longest wait of requests of more texts"
+    )
     recent_texts: int = Field(default=4096, ge=0, description="texts whose vectors are remembered by each encoder")
     watch_models: bool = Field(default=True, description="take a promoted model within a second, without a call")
     search_statuses: tuple[ArticleStatus, ...] = Field(

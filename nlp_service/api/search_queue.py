@@ -16,6 +16,7 @@ from typing import TypeVar
 from nlp_service.errors import Overloaded
 from nlp_service.observability.metrics import SEARCH_QUEUE, SEARCH_QUEUE_SECONDS
 from nlp_service.observability.tracing import past_span
+from nlp_service.patience import Patience
 
 MOST_THREADS = 4
 SECONDS_PER_SEARCH = 0.01
@@ -30,9 +31,10 @@ Result = TypeVar("Result")
 class SearchQueue:
     """Runs searches in the order in which they come. Close it when done."""
 
-    def __init__(self, threads: int, limit: float) -> None:
-        """At most MOST_THREADS of the `threads` that the process computes with; nobody waits longer than `limit` s."""
-        self.limit = limit
+    def __init__(self, threads: int, patience: Patience) -> None:
+        """At most MOST_THREADS of the `threads` that the process computes with."""
+        self.longest = patience.longest
+        self._patience = patience
         self._pool = ThreadPoolExecutor(min(threads, MOST_THREADS), thread_name_prefix="search")
         self._lock = threading.Lock()
         self._waiting = 0
@@ -42,8 +44,7 @@ class SearchQueue:
     def check_room(self) -> None:
         """Raise Overloaded when a search that comes now would wait too long; costs microseconds."""
         seconds = MARGIN * self._waiting * self._seconds
-        if seconds > self.limit:
-            raise Overloaded.queue_full(seconds, self.limit)
+        self._patience.check(seconds, time.perf_counter(), empty=not self._waiting)
 
     @contextmanager
     def place(self) -> Iterator["Place"]:
@@ -53,6 +54,7 @@ class SearchQueue:
         """
         self.check_room()
         place = Place(self, self._pool)
+        self._patience.comes(place.arrived, first=not self._waiting)
         self._count(1)
         try:
             yield place
@@ -104,8 +106,8 @@ class Place:
         waited = time.perf_counter() - self.arrived
         SEARCH_QUEUE_SECONDS.observe(waited)
         past_span("queue", waited, queue="search")
-        if waited > self._queue.limit:
-            raise Overloaded.queue_full(waited, self._queue.limit)
+        if waited > self._queue.longest:
+            raise Overloaded.queue_full(waited, self._queue.longest)
         try:
             return search()
         finally:

@@ -25,6 +25,7 @@ from nlp_service.inference.observer import Observer, SilentObserver
 from nlp_service.inference.recent import RecentVectors
 from nlp_service.inference.waiting import Job, Lane, Request, Taken, Waiting
 from nlp_service.inference.windows import Window
+from nlp_service.patience import Patience
 
 INTERACTIVE_TEXTS = 4
 """Requests of more texts are batch work."""
@@ -40,11 +41,13 @@ class Limits:
 
     interactive: float = 2.0
     batch: float = 30.0
+    standing: float = 0.25
+    """As `interactive`, in an overload that lasts (`patience.py`). Batch work comes from those who wait for its end."""
     recent: int = 4096
 
-    def of(self, lane: Lane) -> float:
-        """The longest wait in a lane."""
-        return self.interactive if lane == "interactive" else self.batch
+    def patience(self) -> dict[Lane, Patience]:
+        """That of each lane."""
+        return {"interactive": Patience(self.interactive, self.standing), "batch": Patience(self.batch)}
 
     @property
     def all_interactive(self) -> "Limits":
@@ -68,10 +71,11 @@ class Batcher:
 
     def __init__(self, encoder: Encoder, *, limits: Limits | None = None, observer: Observer | None = None) -> None:
         self.encoder = encoder
-        self._limits = limits or Limits()
+        limits = limits or Limits()
+        self._patience = limits.patience()
         self._observer: Observer = observer or SilentObserver()
         self._waiting = Waiting(encoder.packing)
-        self._recent = RecentVectors(self._limits.recent)
+        self._recent = RecentVectors(limits.recent)
         self._seconds_per_token = SECONDS_PER_TOKEN  # a running mean
         self._closed = False
         self._begun = 0  # batches that have not ended
@@ -92,8 +96,7 @@ class Batcher:
         if self._closed:
             raise Overloaded("服务正在停止 · the service is stopping", retry_after=5, reason="stopping")
         seconds = self._waiting.tokens_before(lane) * self._seconds_per_token
-        if seconds > self._limits.of(lane):
-            raise Overloaded.queue_full(seconds, self._limits.of(lane))
+        self._patience[lane].check(seconds, time.perf_counter(), empty=self._waiting.empty(lane))
 
     def windows(self, texts: Sequence[str], side: Side = "query") -> list[Window]:
         """The token windows of texts, for `submit_windows`."""
@@ -170,10 +173,11 @@ class Batcher:
     def _admit(self, windows: Sequence[Window], texts: int) -> tuple[Request, int]:
         """Let a request wait, unless it would for too long; and how many of its vectors were known."""
         arrived, lane = time.perf_counter(), _lane_of(texts)
-        latest = arrived + self._limits.of(lane)
+        patience = self._patience[lane]
         self.check_room(texts)
+        patience.comes(arrived, first=self._waiting.empty(lane))
         pooled = np.empty((len(windows), self.encoder.bundle.dimension), dtype=np.float32)
-        request = Request(windows, texts, lane, arrived, latest, pooled, copy_context())
+        request = Request(windows, texts, lane, arrived, arrived + patience.longest, pooled, copy_context())
         request.future.add_done_callback(partial(self._drop_cancelled, ref(request)))
         known = self._recent.of(windows)
         self._waiting.add(request, known)
@@ -286,7 +290,8 @@ class Batcher:
         for request in taken.begun:
             request.context.run(self._observer.waited, taken.at - request.arrived, request.lane)
         for request in taken.expired:
-            _fail(request, Overloaded.queue_full(taken.at - request.arrived, self._limits.of(request.lane)))
+            longest = self._patience[request.lane].longest
+            _fail(request, Overloaded.queue_full(taken.at - request.arrived, longest))
 
     def _give(self, jobs: list[Job], result: Vectors | Exception, started: float, since: float, ended: float) -> None:
         """Answer those whose vectors are complete now, or who lack what failed."""

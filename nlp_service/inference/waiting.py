@@ -87,6 +87,10 @@ class Waiting:
         """Whether a request waits."""
         return any(self._lanes.values())
 
+    def empty(self, lane: Lane) -> bool:
+        """Whether no request waits in a lane."""
+        return not self._lanes[lane]
+
     @property
     def windows(self) -> int:
         """How many windows wait."""

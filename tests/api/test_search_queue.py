@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 from nlp_service.api.search_queue import MARGIN, MOST_THREADS, SECONDS_PER_SEARCH, Result, SearchQueue
 from nlp_service.errors import Overloaded
 from nlp_service.observability.metrics import SEARCH_QUEUE
+from nlp_service.patience import Patience
 
 PATIENCE = 60.0
 
@@ -24,7 +25,7 @@ def go() -> threading.Event:
 @pytest.fixture
 def queue(go: threading.Event) -> Iterator[SearchQueue]:
     """One thread, and room for hours."""
-    made = SearchQueue(1, 3600)
+    made = SearchQueue(1, Patience(3600))
     yield made
     go.set()
     made.close()
@@ -33,7 +34,7 @@ def queue(go: threading.Event) -> Iterator[SearchQueue]:
 @pytest.fixture
 def narrow(go: threading.Event) -> Iterator[SearchQueue]:
     """One thread, and room for three searches of the time that is assumed at first."""
-    made = SearchQueue(1, 2.5 * MARGIN * SECONDS_PER_SEARCH)
+    made = SearchQueue(1, Patience(2.5 * MARGIN * SECONDS_PER_SEARCH))
     yield made
     go.set()
     made.close()
@@ -100,6 +101,28 @@ def test_one_that_would_wait_too_long_is_refused_at_once(narrow: SearchQueue, go
     assert error.retry_after >= 1
 
 
+def test_fewer_may_wait_when_the_queue_has_stood_for_long(go: threading.Event) -> None:
+    longest = 20 * MARGIN * SECONDS_PER_SEARCH
+    queue = SearchQueue(1, Patience(longest, standing=longest / 1000))
+
+    async def ask() -> None:
+        running = await _occupied(queue, go)
+        early, second = await _begun(_run(queue, int), _run(queue, int))
+        await asyncio.sleep(longest)
+        with pytest.raises(Overloaded, match="排队已满"):
+            await _run(queue, int)
+        early.cancel()
+        second.cancel()
+        await asyncio.wait([early, second])
+        await asyncio.sleep(longest)  # nobody is refused
+        burst = await _begun(_run(queue, int), _run(queue, int))
+        go.set()
+        assert [await running, *[await one for one in burst]] == [True, 0, 0]
+
+    asyncio.run(ask())
+    queue.close()
+
+
 def test_one_that_has_waited_too_long_is_given_up(narrow: SearchQueue, go: threading.Event) -> None:
     found: list[int] = []
 
@@ -162,7 +185,7 @@ def test_the_time_of_searches_is_learnt(narrow: SearchQueue, go: threading.Event
 
 
 def test_closing_finishes_what_waits(go: threading.Event) -> None:
-    closing = SearchQueue(1, 3600)
+    closing = SearchQueue(1, Patience(3600))
     found: list[int] = []
 
     async def ask() -> None:
@@ -177,7 +200,7 @@ def test_closing_finishes_what_waits(go: threading.Event) -> None:
 
 
 def test_many_cores_bring_few_threads() -> None:
-    queue = SearchQueue(64, 3600)
+    queue = SearchQueue(64, Patience(3600))
     threads: set[str] = set()
     together = threading.Barrier(MOST_THREADS)
 
@@ -196,7 +219,7 @@ def test_many_cores_bring_few_threads() -> None:
 def test_over_http_a_full_queue_is_429_and_other_calls_go_on(client: TestClient, go: threading.Event) -> None:
     app = client.app
     assert isinstance(app, FastAPI)
-    service, full = app.state.search_queue, SearchQueue(1, SECONDS_PER_SEARCH / 2)
+    service, full = app.state.search_queue, SearchQueue(1, Patience(SECONDS_PER_SEARCH / 2))
     app.state.search_queue = full
     begun = threading.Event()
 

@@ -213,6 +213,34 @@ class TestOverload:
         _fill(narrow)
         narrow.submit([f"批量 {number}" for number in range(20)])
 
+    def test_less_may_wait_when_the_queue_has_stood_for_long(self, gate: Gate) -> None:
+        batcher = Batcher(gate, limits=Limits(interactive=0.5, standing=0.001))
+        _occupy(batcher, gate)
+        batcher.submit(["还有位置"])
+        time.sleep(0.6)
+        with pytest.raises(Overloaded) as refused:
+            batcher.submit(["站着的队伍"])
+        assert "0.001" in str(refused.value)
+        gate.go.set()
+        batcher.close()
+
+    def test_a_queue_that_was_empty_takes_a_burst_again(self, gate: Gate) -> None:
+        batcher = Batcher(gate, limits=Limits(interactive=0.5, standing=0.001))
+        first = _occupy(batcher, gate)
+        batcher.submit(["还有位置"])
+        time.sleep(0.6)
+        gate.go.set()
+        first.result(60)
+        for number in range(3):
+            batcher.encode([f"队伍空了 {number}"])
+        gate.go.clear()
+        gate.begun.clear()
+        batcher.submit(["又在计算"])
+        assert gate.begun.wait(60)
+        batcher.submit(["又可以多等一会儿"])
+        gate.go.set()
+        batcher.close()
+
     def test_what_waits_too_long_is_given_up(self, gate: Gate) -> None:
         limit = 0.1
         batcher = Batcher(gate, limits=Limits(interactive=limit))
