@@ -39,6 +39,10 @@ CALLERS = (1, 2, 4, 16)
 CONNECTIONS = 2.2
 """For each answer a second that the service can give: it lets nobody wait for over two seconds. wrk looks through those
 that have nothing to ask yet."""
+OVERLOADED = 0.6
+"""The same where more is asked for than can be answered: a queue that stands lets nobody wait for over 0.25 s."""
+LEAD = 4
+"""Seconds of such a load before answers count: a queue takes a burst at first, and stands then."""
 FASTEST = 5_000
 """Answers a second that are more than there can be."""
 EVEN = 0.7
@@ -151,9 +155,10 @@ def _without_pause(kind: str, measured: Measured, callers: int) -> Step:
 
 def _in_time(kind: str, measured: Measured, arrivals: Arrivals, fraction: float, saturation: float) -> Step:
     console.print(f"{kind}: {fraction:g} × {saturation:.0f}/s {arrivals}")
-    connections = round(min(fraction, 1) * saturation * CONNECTIONS)
+    overload = fraction > 1
+    connections = round(saturation * (OVERLOADED if overload else fraction * CONNECTIONS))
     asked = f"{fraction:g} ×" if arrivals == "at random" else f"{fraction:g} × {arrivals}"
-    return _step(kind, measured, arrivals, asked, connections, fraction * saturation)
+    return _step(kind, measured, arrivals, asked, connections, fraction * saturation, lead=LEAD if overload else 0)
 
 
 def _median(steps: Sequence[Step]) -> Step:
@@ -175,14 +180,18 @@ def _of_peak(curve: Sequence[Step]) -> float:
     return answered[-1] / max(answered)
 
 
-def _step(kind: str, measured: Measured, arrivals: Arrivals, asked: str, connections: int, rate: float) -> Step:
-    """`rate` requests a second, at the most, over as many connections."""
-    plan = list(islice(requests(kind, arrivals, rate), round(rate * measured.seconds)))
+def _step(
+    kind: str, measured: Measured, arrivals: Arrivals, asked: str, connections: int, rate: float, *, lead: int = 0
+) -> Step:
+    """`rate` requests a second, at the most, over as many connections; what comes in `lead` seconds does not count."""
+    seconds = lead + measured.seconds
+    plan = list(islice(requests(kind, arrivals, rate), round(rate * seconds)))
     worked, called = cpu_seconds_of(measured.process), _cpu_seconds_of_children()
-    answers, broken = ask(measured.host, plan, connections=connections, seconds=measured.seconds)
+    answers, broken = ask(measured.host, plan, connections=connections, seconds=seconds)
+    answers = [answer for answer in answers if answer.arrived >= lead]
     if not answers:
         raise RuntimeError("nothing was answered; give it more --seconds")
-    passed = max(answer.arrived for answer in answers)
+    passed = max(answer.arrived for answer in answers) - lead
     accepted = [answer.seconds for answer in answers if answer.status == OK]
     refused = [answer.seconds for answer in answers if answer.status == REFUSED]
     return Step(
@@ -196,8 +205,8 @@ def _step(kind: str, measured: Measured, arrivals: Arrivals, asked: str, connect
         p50_ms=_quantile_ms(accepted, 0.5),
         p99_ms=_quantile_ms(accepted, 0.99),
         refused_p99_ms=_quantile_ms(refused, 0.99),
-        service_cores=(cpu_seconds_of(measured.process) - worked) / measured.seconds,
-        callers_cores=(_cpu_seconds_of_children() - called) / measured.seconds,
+        service_cores=(cpu_seconds_of(measured.process) - worked) / seconds,
+        callers_cores=(_cpu_seconds_of_children() - called) / seconds,
     )
 
 

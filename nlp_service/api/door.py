@@ -2,6 +2,7 @@
 
 So a request that is bound to be refused is answered where its bytes arrive (`protocol.py`), before an application, a
 key or a field is looked at: a seventh of the time of the ordinary way (docs/decisions/0020), which refuses as well.
+When others were refused just now, a plain one is not even parsed (docs/decisions/0028).
 """
 
 import asyncio
@@ -14,7 +15,8 @@ from functools import lru_cache
 import structlog
 
 from nlp_service.api.headers import ALWAYS
-from nlp_service.api.problems import below_status, header_lines, problem
+from nlp_service.api.plain import plain
+from nlp_service.api.problems import below_status, problem
 from nlp_service.api.request_id import request_id_of
 from nlp_service.errors import Overloaded
 from nlp_service.observability.requests import count_refusal
@@ -23,6 +25,10 @@ MAX_BODY = 65_536
 """Bytes; larger ones go the ordinary way."""
 TELL_SECONDS = 1.0
 """One log line for all that were refused meanwhile."""
+LATELY_SECONDS = 0.2
+"""After a refusal the next one is expected for so long."""
+KEPT_SECONDS = 0.005
+"""What one text was told is told to others for so long; of a queue that changes by some texts meanwhile."""
 log = structlog.get_logger()
 
 
@@ -46,6 +52,15 @@ class Room:
         return len(given) if isinstance(given, list) else 1
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What a text was told, until a time of the event loop's."""
+
+    until: float
+    why: Overloaded
+    rendered: bytes
+
+
 class Door:
     """Tells requests that will be refused for want of room; for use by one event loop."""
 
@@ -53,6 +68,34 @@ class Door:
         """`rooms` by the path of the endpoint."""
         self._rooms = {path.encode("ascii"): room for path, room in rooms.items()}
         self._refused: Counter[str] = Counter()
+        self._kept: dict[bytes, Kept] = {}
+        self._lately = 0.0
+
+    def refuses(self, now: float) -> bool:
+        """Whether requests were refused lately, at a time of the event loop's, so that others are worth a look."""
+        return now < self._lately
+
+    def at_once(self, data: bytes, now: float) -> bytes | None:
+        """As `refusal`, of all that came on a connection where no answer is due; None also when it is no plain request.
+
+        The same is told for some milliseconds.
+        """
+        request = plain(data) if len(data) <= MAX_BODY else None
+        room = None if request is None else self._rooms.get(request.path)
+        if request is None or room is None:
+            return None
+        texts = room.texts(request.body)
+        if texts is None:
+            return None
+        kept = self._kept.get(request.path)
+        if texts != 1 or kept is None or now >= kept.until:
+            why = _why_not(room, texts)
+            if why is None:
+                return None
+            kept = Kept(now + KEPT_SECONDS, why, _rendered(str(why), why.retry_after))
+            if texts == 1:
+                self._kept[request.path] = kept
+        return self._told(request.path, request.request_id.decode("ascii"), kept.why, kept.rendered, now)
 
     def shut(self, path: bytes) -> Overloaded | None:
         """Why even a single text would be refused now, so that the body is worth a look; None when it would not."""
@@ -60,7 +103,12 @@ class Door:
         return None if room is None else _why_not(room, 1)
 
     def refusal(
-        self, path: bytes, body: bytes | bytearray, headers: Iterable[tuple[bytes, bytes]], shut: Overloaded | None
+        self,
+        path: bytes,
+        body: bytes | bytearray,
+        headers: Iterable[tuple[bytes, bytes]],
+        shut: Overloaded | None,
+        now: float,
     ) -> bytes | None:
         """Headers, with their blank line, and body of the answer that refuses; None when the request may come in.
 
@@ -70,13 +118,16 @@ class Door:
         texts = room.texts(body)
         if texts is None:
             return None
-        refused = shut if shut is not None and texts == 1 else _why_not(room, texts)
-        if refused is None:
+        why = shut if shut is not None and texts == 1 else _why_not(room, texts)
+        if why is None:
             return None
         given = next((value for name, value in headers if name == b"x-request-id"), b"").decode("latin-1")
-        self._count(path.decode("ascii"), refused)
-        identity = (b"x-request-id", request_id_of(given).encode("ascii"))
-        return header_lines([identity]) + _rendered(str(refused), refused.retry_after)
+        return self._told(path, given, why, _rendered(str(why), why.retry_after), now)
+
+    def _told(self, path: bytes, given: str, why: Overloaded, rendered: bytes, now: float) -> bytes:
+        self._lately = now + LATELY_SECONDS
+        self._count(path.decode("ascii"), why)
+        return b"x-request-id: %b\r\n%b" % (request_id_of(given).encode("ascii"), rendered)
 
     def _count(self, path: str, refused: Overloaded) -> None:
         count_refusal("POST", path, refused.reason)

@@ -48,6 +48,8 @@ class BoundedHttp(HttpToolsProtocol):
     """The body of a request that the door looks at before the application sees anything of it."""
     _shut: Overloaded | None = None
     """Why the door is shut for it, as long as that was found among the bytes that are being read."""
+    _refused = 0.0
+    """When a request was last refused before it was parsed."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """See asyncio.Protocol."""
@@ -67,6 +69,8 @@ class BoundedHttp(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
         if not self._arriving:
+            if self._refused_at_once(data):
+                return
             self._begin()
         self._bytes_beside += len(data)
         self._shut = None
@@ -146,6 +150,10 @@ class BoundedHttp(HttpToolsProtocol):
 
     def timeout_keep_alive_handler(self) -> None:
         """Close a connection without requests, also when its last answer is not taken."""
+        left = self._refused + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self.timeout_keep_alive_task = self.loop.call_later(left, self.timeout_keep_alive_handler)
+            return
         super().timeout_keep_alive_handler()
         self._leave()
 
@@ -164,6 +172,11 @@ class BoundedHttp(HttpToolsProtocol):
         """Not while the answer to a request before is due, nor when the caller waits to be asked for the body."""
         return (self.cycle is None or self.cycle.response_complete) and not self.expect_100_continue
 
+    @property
+    def _taken(self) -> bool:
+        """Whether all that was sent was taken, and more may be."""
+        return not self.transport.get_write_buffer_size() and not self.transport.is_closing()
+
     def _stands_before_the_door(self) -> bool:
         """Not while an answer is not taken.
 
@@ -175,14 +188,32 @@ class BoundedHttp(HttpToolsProtocol):
         return (
             self._shut is not None
             and self._may_be_held
-            and not self.transport.get_write_buffer_size()
+            and self._taken
             and all(name != b"origin" for name, _ in self.headers)
         )
+
+    def _refused_at_once(self, data: bytes) -> bool:
+        """Whether all that came is a request that was answered at the door, which was not even parsed."""
+        door, now = self._door, self.loop.time()
+        if door is None or not door.refuses(now) or not self._may_be_held or not self._taken:
+            return False
+        answer = door.at_once(data, now)
+        if answer is None:
+            return False
+        self.transport.write(STATUS_LINE[429] + header_lines(self.server_state.default_headers) + answer)
+        self.server_state.total_requests += 1
+        self._end()
+        self._refused = now
+        if self.timeout_keep_alive_task is None:
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+        return True
 
     def _turned_away(self, body: bytearray) -> bool:
         """Whether the request was answered at the door."""
         assert self._door is not None  # noqa: S101 - it was asked before
-        answer = self._door.refusal(self.url, body, self.headers, self._shut)
+        answer = self._door.refusal(self.url, body, self.headers, self._shut, self.loop.time())
         if answer is None:
             return False
         self._held = None

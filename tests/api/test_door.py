@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import json
+import threading
 import time
 from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPResponse
@@ -115,6 +116,83 @@ def test_a_refusal_at_the_door_is_the_applications_own(port: int) -> None:
     assert len(at_the_door.headers["x-request-id"]) == 32
 
 
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The bodies of requests to the door that were parsed."""
+    bodies: list[bytes] = []
+    real = door.Door.refusal
+
+    def refusal(shut: door.Door, path: bytes, body: bytes, *others: Any) -> bytes | None:
+        bodies.append(bytes(body))
+        return real(shut, path, body, *others)
+
+    monkeypatch.setattr(door.Door, "refusal", refusal)
+    return bodies
+
+
+@pytest.mark.usefixtures("full")
+def test_what_follows_a_refusal_is_not_even_parsed(port: int, parsed: list[bytes]) -> None:
+    time.sleep(2 * door.LATELY_SECONDS)  # nothing is expected to be refused any more
+    body = json.dumps(ONE).encode()
+    with create_connection((HOST, port), PATIENCE) as connection:
+
+        def ask(*headers: str) -> tuple[HTTPResponse, Any]:
+            connection.sendall(_request(body, *headers) + body)
+            return _read(connection)
+
+        (first, told), (second, told_again) = ask(), ask()
+        assert len(parsed) == 1
+        assert first.status == second.status == 429
+        assert told == told_again
+        assert [name for name, _ in first.getheaders()] == [name for name, _ in second.getheaders()]
+        assert first.headers["x-request-id"] != second.headers["x-request-id"]
+        assert ask("X-Request-ID: T-1")[0].headers["x-request-id"] == "T-1"
+        assert len(parsed) == 1
+        assert ask("X-Request-ID: a b")[0].headers["x-request-id"] != "a b"
+        assert len(parsed) == 2
+
+
+@pytest.mark.usefixtures("full")
+def test_a_batch_that_has_room_comes_in_also_behind_a_refusal(port: int) -> None:
+    assert [_post(port, body).status_code for body in (ONE, FEW, ONE)] == [429, 200, 429]
+
+
+@pytest.mark.usefixtures("full", "parsed")
+def test_a_connection_with_nothing_but_refusals_is_closed_in_time(
+    running: tuple[uvicorn.Server, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, port = running
+    monkeypatch.setattr(server.config, "timeout_keep_alive", 1.0)
+    body = json.dumps(ONE).encode()
+    _post(port, ONE)
+    with create_connection((HOST, port), PATIENCE) as connection:
+        for _ in range(20):  # for longer than an idle connection stays
+            connection.sendall(_request(body) + body)
+            assert _read(connection)[0].status == 429
+            time.sleep(0.1)
+        asked = time.monotonic()
+        assert connection.recv(1) == b""
+        assert 0.5 < time.monotonic() - asked < PATIENCE / 2
+
+
+@pytest.mark.usefixtures("full")
+def test_who_takes_no_answers_is_sent_no_more(port: int) -> None:
+    """As many requests as fit are sent without an answer being read: none is lost, and none is answered twice."""
+    body = json.dumps(ONE).encode()
+    _post(port, ONE)
+    requests, answers = 3000, b""
+    with create_connection((HOST, port), PATIENCE) as connection:
+        sender = threading.Thread(target=connection.sendall, args=[(_request(body) + body) * requests])
+        sender.start()
+        time.sleep(0.5)
+        while answers.count(b"HTTP/1.1 ") < requests or not answers.endswith(b"}"):
+            part = connection.recv(1 << 20)
+            assert part
+            answers += part
+        sender.join()
+    assert answers.count(b"HTTP/1.1 429") == requests
+
+
 @pytest.mark.usefixtures("full")
 def test_the_callers_id_is_given_back_when_it_is_harmless(port: int) -> None:
     assert _post(port, ONE, **{"X-Request-ID": "T-1"}).headers["x-request-id"] == "T-1"
@@ -185,6 +263,7 @@ def test_a_connection_outlives_its_refusals(port: int, monkeypatch: pytest.Monke
     connection = HTTPConnection(HOST, port, timeout=PATIENCE)
     statuses = []
     for tokens in (MANY_TOKENS, MANY_TOKENS, 0, MANY_TOKENS, 0):
+        time.sleep(10 * door.KEPT_SECONDS)
         with monkeypatch.context() as patched:
             patched.setattr(Waiting, "tokens_before", lambda *_, tokens=tokens: tokens)
             connection.request("POST", "/v1/classify", json.dumps(ONE), {"Content-Type": "application/json"})
@@ -283,7 +362,7 @@ def test_a_refusal_leaves_nothing_to_the_garbage_collector() -> None:
         for _ in range(times):
             why = shut.shut(b"/v1/classify")
             assert why is not None
-            assert shut.refusal(b"/v1/classify", body, [], why) is not None
+            assert shut.refusal(b"/v1/classify", body, [], why, 0.0) is not None
         return gc.collect()
 
     gc.disable()
