@@ -14,6 +14,8 @@ int forward_supported(void) {
            __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("fma");
 }
 
+int forward_halves(void) { return __builtin_cpu_supports("avx512bf16") != 0; }
+
 #ifdef __clang__
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni,fma"))), apply_to = function)
 #else
@@ -28,7 +30,8 @@ int forward_supported(void) {
 enum {
     ROWS = 6,   /* tokens of a tile: with four vectors of outputs each, 24 of the 32 registers are sums */
     BLOCK = 48, /* tokens between two layer norms that are finished before the next, so that they stay in the cache */
-    LANES = 16  /* floats of a vector */
+    LANES = 16, /* floats of a vector */
+    HALVED = 64 /* tokens of a text from which on its attention takes long enough to be worth rounding */
 };
 
 /* A token's quantised numbers: each is `scale * code + centre`; `sum` is `scale` times the sum of its codes. */
@@ -71,10 +74,25 @@ INLINE __m512i add_products(__m512i sums, __m512i codes, __m512i inputs) {
     return sums;
 }
 
-INLINE __m512i four(const int8_t *inputs) {
+/* Four bytes, two halves or one float, sixteen times. */
+INLINE __m512i four(const void *bytes) {
     int32_t all;
-    memcpy(&all, inputs, sizeof all);
+    memcpy(&all, bytes, sizeof all);
     return _mm512_set1_epi32(all);
+}
+
+/* Adds to 16 sums the product of a float each, or those of two halves. */
+INLINE __m512 add_product(int halves, __m512 sums, __m512i x, __m512i y) {
+    if (!halves) return _mm512_fmadd_ps(_mm512_castsi512_ps(x), _mm512_castsi512_ps(y), sums);
+    __asm__("vdpbf16ps %2, %1, %0" : "+v"(sums) : "v"(x), "v"(y));
+    return sums;
+}
+
+/* The first 16 bits of floats, rounded. */
+INLINE __m256i halved(__m512 x) {
+    __m256i y;
+    __asm__("vcvtneps2bf16 %1, %0" : "=v"(y) : "v"(x));
+    return y;
 }
 
 INLINE void finish(Result result, __m512i sums, const Range *range, const Linear *w, int column, float *output) {
@@ -188,20 +206,23 @@ APART void normalise(float *values, int count, const Norm *norm, float epsilon) 
     }
 }
 
-/* One head of attention, of up to ROWS tokens to all of a text. `keys` are [HEAD][padded], `values` [length][HEAD]. */
+/* One head of attention, of up to ROWS tokens to all of a text, in words of a float or, with `halves`, of two of them:
+ * `queries` [rows][HEAD], `keys` [numbers of a head][padded], `values` [tokens][HEAD]. Padding of `values` is 0. */
 INLINE void attend_rows(
-    int rows, const float *query, size_t step, const float *keys, const float *values, int length, int padded, float *scores,
-    float *output, size_t hidden
+    int halves, int rows, const int32_t *queries, const int32_t *keys, const int32_t *values, int length,
+    int padded, float *scores, float *output, size_t hidden
 ) {
+    const size_t numbers = halves ? HEAD / 2 : HEAD;
+    const int tokens = halves ? (length + 1) / 2 : length;
     int j = 0;
 #define START(r) __m512 s##r##0, s##r##1, s##r##2, s##r##3; s##r##0 = s##r##1 = s##r##2 = s##r##3 = _mm512_setzero_ps();
 #define STEP(r)                                            \
     if (rows > r) {                                        \
-        __m512 x = _mm512_set1_ps(query[r * step + d]);    \
-        s##r##0 = _mm512_fmadd_ps(x, k0, s##r##0);         \
-        s##r##1 = _mm512_fmadd_ps(x, k1, s##r##1);         \
-        s##r##2 = _mm512_fmadd_ps(x, k2, s##r##2);         \
-        s##r##3 = _mm512_fmadd_ps(x, k3, s##r##3);         \
+        __m512i x = four(queries + r * HEAD + d);          \
+        s##r##0 = add_product(halves, s##r##0, x, k0);     \
+        s##r##1 = add_product(halves, s##r##1, x, k1);     \
+        s##r##2 = add_product(halves, s##r##2, x, k2);     \
+        s##r##3 = add_product(halves, s##r##3, x, k3);     \
     }
 #define END(r)                                             \
     if (rows > r) {                                        \
@@ -213,10 +234,10 @@ INLINE void attend_rows(
     }
     for (; j + 4 * LANES <= padded; j += 4 * LANES) {
         EACH_ROW(START)
-        for (size_t d = 0; d < HEAD; d++) {
-            const float *k = keys + d * padded + j;
-            __m512 k0 = _mm512_load_ps(k), k1 = _mm512_load_ps(k + LANES);
-            __m512 k2 = _mm512_load_ps(k + 2 * LANES), k3 = _mm512_load_ps(k + 3 * LANES);
+        for (size_t d = 0; d < numbers; d++) {
+            const int32_t *k = keys + d * padded + j;
+            __m512i k0 = _mm512_load_si512(k), k1 = _mm512_load_si512(k + LANES);
+            __m512i k2 = _mm512_load_si512(k + 2 * LANES), k3 = _mm512_load_si512(k + 3 * LANES);
             EACH_ROW(STEP)
         }
         EACH_ROW(END)
@@ -225,12 +246,12 @@ INLINE void attend_rows(
 #undef STEP
 #undef END
 #define START(r) __m512 s##r = _mm512_setzero_ps();
-#define STEP(r) if (rows > r) s##r = _mm512_fmadd_ps(_mm512_set1_ps(query[r * step + d]), k, s##r);
+#define STEP(r) if (rows > r) s##r = add_product(halves, s##r, four(queries + r * HEAD + d), k);
 #define END(r) if (rows > r) _mm512_store_ps(scores + (size_t)r * padded + j, s##r);
     for (; j < padded; j += LANES) {
         EACH_ROW(START)
-        for (size_t d = 0; d < HEAD; d++) {
-            __m512 k = _mm512_load_ps(keys + d * padded + j);
+        for (size_t d = 0; d < numbers; d++) {
+            __m512i k = _mm512_load_si512(keys + d * padded + j);
             EACH_ROW(STEP)
         }
         EACH_ROW(END)
@@ -250,16 +271,19 @@ INLINE void attend_rows(
         for (j = 0; j < padded; j += LANES) {
             __m512 e = exponential(_mm512_sub_ps(_mm512_load_ps(row + j), most));
             sum = _mm512_add_ps(sum, e);
-            _mm512_store_ps(row + j, e);
+            if (halves)
+                _mm256_store_si256((__m256i *)row + j / LANES, halved(e)); /* where what was read lay */
+            else
+                _mm512_store_ps(row + j, e);
         }
         share[r] = 1.0f / _mm512_reduce_add_ps(sum);
     }
 #define START(r) __m512 s##r##0, s##r##1; s##r##0 = s##r##1 = _mm512_setzero_ps();
 #define STEP(r)                                                     \
     if (rows > r) {                                                 \
-        __m512 x = _mm512_set1_ps(scores[(size_t)r * padded + j]);  \
-        s##r##0 = _mm512_fmadd_ps(x, v0, s##r##0);                  \
-        s##r##1 = _mm512_fmadd_ps(x, v1, s##r##1);                  \
+        __m512i x = four(scores + (size_t)r * padded + j);          \
+        s##r##0 = add_product(halves, s##r##0, x, v0);              \
+        s##r##1 = add_product(halves, s##r##1, x, v1);              \
     }
 #define END(r)                                                                         \
     if (rows > r) {                                                                    \
@@ -268,8 +292,8 @@ INLINE void attend_rows(
         _mm512_storeu_ps(output + r * hidden + LANES, _mm512_mul_ps(s##r##1, x));      \
     }
     EACH_ROW(START)
-    for (j = 0; j < length; j++) {
-        __m512 v0 = _mm512_load_ps(values + (size_t)HEAD * j), v1 = _mm512_load_ps(values + (size_t)HEAD * j + LANES);
+    for (j = 0; j < tokens; j++) {
+        __m512i v0 = _mm512_load_si512(values + (size_t)HEAD * j), v1 = _mm512_load_si512(values + (size_t)HEAD * j + LANES);
         EACH_ROW(STEP)
     }
     EACH_ROW(END)
@@ -280,32 +304,71 @@ INLINE void attend_rows(
 
 static int padded_to_lanes(int length) { return (length + LANES - 1) / LANES * LANES; }
 
+/* A token's numbers of one head: a float in each word, or two halves. */
+INLINE void take_row(int halves, const float *values, int32_t *words) {
+    if (halves)
+        for (int d = 0; d < HEAD; d += LANES)
+            _mm256_storeu_si256((__m256i *)(words + d / 2), halved(_mm512_loadu_ps(values + d)));
+    else
+        memcpy(words, values, HEAD * sizeof *words);
+}
+
+/* Those of two tokens, the second of which may lack: a half of each in a word. */
+INLINE void take_both(const float *first, const float *second, int32_t *words) {
+    for (int d = 0; d < HEAD; d += LANES) {
+        __m512i low = _mm512_cvtepu16_epi32(halved(_mm512_loadu_ps(first + d)));
+        __m512i high = second ? _mm512_cvtepu16_epi32(halved(_mm512_loadu_ps(second + d))) : _mm512_setzero_si512();
+        _mm512_store_si512(words + d, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
+    }
+}
+
+/* Keys and values of one head, as `attend_rows` reads them; `step` from those of a token to those of the next. */
+INLINE void lay_out_head(
+    int halves, const float *key, const float *value, size_t step, int length, int padded, int32_t *keys, int32_t *values
+) {
+    const int numbers = halves ? HEAD / 2 : HEAD;
+    for (int j = 0; j < padded; j++) {
+        int32_t words[HEAD] = {0};
+        if (j < length) take_row(halves, key + j * step, words);
+        for (int d = 0; d < numbers; d++) keys[(size_t)d * padded + j] = words[d];
+    }
+    if (halves)
+        for (int j = 0; j < length; j += 2)
+            take_both(value + j * step, j + 1 < length ? value + (j + 1) * step : 0, values + (size_t)HEAD * (j / 2));
+    else
+        for (int j = 0; j < length; j++) memcpy(values + (size_t)HEAD * j, value + j * step, HEAD * sizeof *values);
+}
+
 /* Attention of one text: from queries, keys and values, [length][3 * hidden], to [length][hidden]. */
-APART void attend(const float *states, int hidden, int length, float *work, float *output) {
+INLINE void attend_text(int halves, const float *states, int hidden, int length, float *work, float *output) {
     const size_t step = 3 * (size_t)hidden;
     const int padded = padded_to_lanes(length);
-    float *keys = work, *values = keys + (size_t)HEAD * padded, *scores = values + (size_t)HEAD * padded;
+    int32_t *keys = (int32_t *)work, *values = keys + (size_t)HEAD * padded;
+    float *scores = work + 2 * (size_t)HEAD * padded;
     for (int head = 0; head < hidden; head += HEAD) {
-        const float *query = states + head, *key = query + hidden, *value = key + hidden;
-        for (int j = 0; j < padded; j++)
-            for (int d = 0; d < HEAD; d++) keys[(size_t)d * padded + j] = j < length ? key[j * step + d] : 0.0f;
-        for (int j = 0; j < length; j++) memcpy(values + (size_t)HEAD * j, value + j * step, HEAD * sizeof *values);
-        int t = 0;
-        for (; t + ROWS <= length; t += ROWS)
-            attend_rows(
-                ROWS, query + t * step, step, keys, values, length, padded, scores, output + (size_t)t * hidden + head, hidden
-            );
-        const float *rest = query + t * step;
-        float *to = output + (size_t)t * hidden + head;
-        switch (length - t) {
-            case 1: attend_rows(1, rest, step, keys, values, length, padded, scores, to, hidden); break;
-            case 2: attend_rows(2, rest, step, keys, values, length, padded, scores, to, hidden); break;
-            case 3: attend_rows(3, rest, step, keys, values, length, padded, scores, to, hidden); break;
-            case 4: attend_rows(4, rest, step, keys, values, length, padded, scores, to, hidden); break;
-            case 5: attend_rows(5, rest, step, keys, values, length, padded, scores, to, hidden); break;
-            default: break;
+        const float *query = states + head;
+        lay_out_head(halves, query + hidden, query + 2 * (size_t)hidden, step, length, padded, keys, values);
+        for (int t = 0; t < length; t += ROWS) {
+            int32_t queries[ROWS * HEAD];
+            const int rows = length - t < ROWS ? length - t : ROWS;
+            for (int r = 0; r < rows; r++) take_row(halves, query + (t + r) * step, queries + r * HEAD);
+            float *to = output + (size_t)t * hidden + head;
+            switch (rows) {
+#define CASE(n) case n: attend_rows(halves, n, queries, keys, values, length, padded, scores, to, hidden); break;
+                CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(ROWS)
+#undef CASE
+                default: break;
+            }
         }
     }
+}
+
+APART void attend(const float *states, int hidden, int length, float *work, float *output) {
+    attend_text(0, states, hidden, length, work, output);
+}
+
+APART void attend_halved(const float *states, int hidden, int length, float *work, float *output) {
+    attend_text(1, states, hidden, length, work, output);
 }
 
 /* What lies in the memory that is worked in, one after another at addresses divisible by 64. */
@@ -431,7 +494,9 @@ void forward(
         count(ticks, MATRICES, &since);
         t = 0;
         for (int i = 0; i < texts; t += (size_t)lengths[i++])
-            attend(w.attention + t * 3 * hidden, model->hidden, lengths[i], w.scratch, w.attended + t * hidden);
+            (model->halves && lengths[i] >= HALVED ? attend_halved : attend)(
+                w.attention + t * 3 * hidden, model->hidden, lengths[i], w.scratch, w.attended + t * hidden
+            );
         count(ticks, ATTENTION, &since);
         for (t = 0; t < tokens; t += BLOCK)
             feed_block(model, layer, &w, t, at_most(tokens - t, BLOCK), l + 1 == model->layers, ticks, &since);
@@ -447,6 +512,8 @@ void forward(
 #else /* another processor, compiler or system */
 
 int forward_supported(void) { return 0; }
+
+int forward_halves(void) { return 0; }
 
 size_t forward_bytes(const Model *model, int tokens, int longest) {
     (void)model, (void)tokens, (void)longest;

@@ -40,6 +40,7 @@ typedef struct {
 
 typedef struct {
     int32_t hidden, feed, layers;
+    int32_t halves; /* whether attention multiplies 16-bit floats (bfloat16), where `forward_halves` */
     float epsilon;
     const uint8_t *words; /* [vocabulary][hidden] */
     const uint16_t *word_scale; /* [vocabulary], 16-bit floats */
@@ -51,6 +52,9 @@ typedef struct {
 
 /* Whether this processor, and the system on it, can run `forward`. */
 int forward_supported(void);
+
+/* Whether it can multiply 16-bit floats. */
+int forward_halves(void);
 
 /* Tells the structures of this version from those of others. */
 int forward_layout(void);

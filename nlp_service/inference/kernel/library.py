@@ -46,7 +46,7 @@ class Model(ctypes.Structure):
     """All weights of an encoder."""
 
     _fields_ = (
-        *((name, ctypes.c_int32) for name in ("hidden", "feed", "layers")),
+        *((name, ctypes.c_int32) for name in ("hidden", "feed", "layers", "halves")),
         ("epsilon", ctypes.c_float),
         *((name, ctypes.c_void_p) for name in ("words", "word_scale", "word_zero", "places")),
         ("embedded", Norm),
@@ -75,6 +75,7 @@ def _declare(loaded: Any) -> None:
     """Give the library its functions; raises AttributeError when it lacks one."""
     pointer, number = ctypes.c_void_p, ctypes.c_int
     batch = (pointer, ctypes.POINTER(Model), pointer, pointer, number, pointer)
+    loaded.forward_halves = _function(loaded, "forward_halves", number)
     loaded.pool_open = _function(loaded, "pool_open", pointer, number)
     loaded.pool_close = _function(loaded, "pool_close", None, pointer)
     loaded.pool_ticks = _function(loaded, "pool_ticks", None, pointer, pointer)

@@ -31,13 +31,15 @@ class KernelSession:
     packing = Packing(512, padded=False)
     """Two parts (MOST in pool.c) for each of two threads; of more tokens they compute no more in a second."""
 
-    def __init__(self, weights: Weights, threads: int) -> None:
+    def __init__(self, weights: Weights, threads: int, *, halves: bool = True) -> None:
         """With a single thread, those that call `run` compute themselves, and it computes what is begun.
 
-        Raises OSError where there is no thread to be had.
+        Attention multiplies 16-bit floats where the processor can, unless not `halves`. Raises OSError where there is
+        no thread to be had.
         """
         self._weights = weights
         self._library = library()
+        weights.model.halves = halves and self._library.forward_halves()
         self._pool = self._library.pool_open(threads)
         if not self._pool:
             raise OSError("没有线程或内存可用 · no thread or memory to be had")

@@ -62,6 +62,21 @@ class TestVectors:
         expected = small.encode(row)  # a code more or less, where one lies between two, moves all that comes after it
         assert np.linalg.norm(session.run([row])[0] - expected) < 0.01 * np.linalg.norm(expected)
 
+    @pytest.mark.parametrize("length", [64, 65, 80, 81, 130, 257, LONGEST])
+    def test_attention_may_multiply_floats_alone(self, small: SmallEncoder, length: int) -> None:
+        """As it does for short texts, and where the processor has no products of 16-bit floats."""
+        (row,) = _rows([length])
+        expected = small.encode(row)
+        found = KernelSession(small.weights(), 1, halves=False).run([row])[0]
+        assert np.linalg.norm(found - expected) < 0.01 * np.linalg.norm(expected)
+
+    def test_attention_of_long_texts_is_rounded_where_the_processor_gains_by_it(self, small: SmallEncoder) -> None:
+        rows = _rows([5, 63, 64, 200])
+        both = [KernelSession(small.weights(), 1, halves=halves).run(rows) for halves in (True, False)]
+        known = CPU_FLAGS.read_text("ascii", errors="replace").split()
+        changed = [not np.array_equal(*vectors) for vectors in zip(*both, strict=True)]
+        assert changed == [False, False, *["avx512_bf16" in known] * 2]
+
     def test_quantising_what_matrices_read_moves_them_little(self, small: SmallEncoder) -> None:
         rows = _rows([12, 30])
         for found, row in zip(KernelSession(small.weights(), 1).run(rows), rows, strict=True):
