@@ -183,7 +183,10 @@ def _of_peak(curve: Sequence[Step]) -> float:
 def _step(
     kind: str, measured: Measured, arrivals: Arrivals, asked: str, connections: int, rate: float, *, lead: int = 0
 ) -> Step:
-    """`rate` requests a second, at the most, over as many connections; what comes in `lead` seconds does not count."""
+    """`rate` requests a second, at the most, over as many connections; the first `lead` seconds do not count.
+
+    Of answers, that is; the cores are those of all seconds.
+    """
     seconds = lead + measured.seconds
     plan = list(islice(requests(kind, arrivals, rate), round(rate * seconds)))
     worked, called = cpu_seconds_of(measured.process), _cpu_seconds_of_children()
@@ -201,7 +204,7 @@ def _step(
         offered=len(answers) / passed if arrivals == "at once" else rate,
         accepted=len(accepted) / passed,
         refused=len(refused) / passed,
-        failed=(len(answers) - len(accepted) - len(refused) + broken) / passed,
+        failed=(len(answers) - len(accepted) - len(refused)) / passed + broken / seconds,
         p50_ms=_quantile_ms(accepted, 0.5),
         p99_ms=_quantile_ms(accepted, 0.99),
         refused_p99_ms=_quantile_ms(refused, 0.99),

@@ -4,7 +4,7 @@ A queue that absorbs a burst is good; one that stands for as long as more comes 
 and answers nobody more. They are told apart by when the queue was last empty (B. Maurer, "Fail at Scale", ACM Queue
 13(8), 2015, after the controlled delay of Nichols and Jacobson, RFC 8289): what fills it at once is gone after its
 longest wait, so a queue that something has waited in for longer gets more than it can do. It does until nobody was
-refused for as long: a short queue is empty now and then.
+refused for as long, since a short queue is empty for a moment now and then; or until it was for more than a moment.
 """
 
 from math import inf
@@ -19,12 +19,15 @@ class Patience:
         """What may be waited: at the most, and in a queue that stands (as long as ever, unless told or longer)."""
         self.longest = longest
         self._standing = longest if standing is None else min(standing, longest)
-        self._since = self._refused = -inf
+        self._since = self._refused = self._came = -inf
 
     def comes(self, now: float, *, first: bool) -> None:
         """Note that something comes to wait; `first` when nothing else waits."""
         if first:
             self._since = now
+            if now - self._came > 2 * self._standing:  # longer than what was accepted in a queue that stands may take
+                self._refused = -inf
+        self._came = now
 
     def check(self, seconds: float, now: float, *, empty: bool) -> None:
         """Raise Overloaded when what comes now, to a queue that is empty or not, would wait for too many seconds."""

@@ -67,11 +67,21 @@ def test_after_an_overload_a_burst_is_accepted_again() -> None:
 def test_an_overload_lasts_also_when_the_queue_was_empty_for_a_moment() -> None:
     patience = Patience(LONGEST, STANDING)
     patience.comes(0.0, first=True)
+    patience.comes(2.9, first=False)
     with pytest.raises(Overloaded):
         patience.check(2 * STANDING, 3.0, empty=False)
     patience.comes(3.1, first=True)
     with pytest.raises(Overloaded):
         patience.check(2 * STANDING, 3.2, empty=False)
+
+
+def test_bursts_with_pauses_between_are_no_overload_that_lasts() -> None:
+    """Those of a caller that obeys Retry-After, behind an overload: two bursts in three seconds, each of a second."""
+    overload = [number / (3 * RATE) for number in range(10 * RATE)]
+    bursts = [5.0 + 1.5 * number for number in range(10) for _ in range(RATE)]
+    waits = _waits([*overload, *bursts], Patience(LONGEST, STANDING))
+    assert None in waits[: len(overload)]
+    assert None not in waits[len(overload) + RATE :]
 
 
 def test_it_may_be_told_to_know_no_difference() -> None:

@@ -2,7 +2,8 @@
 
 So a request that is bound to be refused is answered where its bytes arrive (`protocol.py`), before an application, a
 key or a field is looked at: a seventh of the time of the ordinary way (docs/decisions/0020), which refuses as well.
-When others were refused just now, a plain one is not even parsed (docs/decisions/0028).
+When others were refused just now, a plain one that came whole on a connection in use is not even parsed
+(docs/decisions/0028).
 """
 
 import asyncio
@@ -60,6 +61,11 @@ class Kept:
     why: Overloaded
     rendered: bytes
 
+    @classmethod
+    def of(cls, why: Overloaded, now: float) -> "Kept":
+        """For the next milliseconds."""
+        return cls(now + KEPT_SECONDS, why, _rendered(str(why), why.retry_after))
+
 
 class Door:
     """Tells requests that will be refused for want of room; for use by one event loop."""
@@ -84,17 +90,20 @@ class Door:
         room = None if request is None else self._rooms.get(request.path)
         if request is None or room is None:
             return None
+        kept = self._kept.get(request.path)
+        if kept is None or now >= kept.until:
+            why = _why_not(room, 1)
+            if why is None:
+                return None
+            kept = self._kept[request.path] = Kept.of(why, now)
         texts = room.texts(request.body)
         if texts is None:
             return None
-        kept = self._kept.get(request.path)
-        if texts != 1 or kept is None or now >= kept.until:
+        if texts != 1:
             why = _why_not(room, texts)
             if why is None:
                 return None
-            kept = Kept(now + KEPT_SECONDS, why, _rendered(str(why), why.retry_after))
-            if texts == 1:
-                self._kept[request.path] = kept
+            kept = Kept.of(why, now)
         return self._told(request.path, request.request_id.decode("ascii"), kept.why, kept.rendered, now)
 
     def shut(self, path: bytes) -> Overloaded | None:

@@ -8,13 +8,13 @@ headers that change nothing about how it is read or answered.
 import re
 from dataclasses import dataclass
 
-_LINE = (
+_LINES = (
     rb"(?:(?i:Host|User-Agent|Accept|Accept-Encoding|Accept-Language|Content-Type|Authorization|X-API-Key|Traceparent|"
-    rb"Tracestate):[\t -~]*\r\n|(?i:Connection: ?keep-alive)\r\n|(?i:X-Request-ID): ?([A-Za-z0-9._-]{1,64})\r\n)*+"
+    rb"Tracestate):[\t -~]*\r\n|(?i:Connection: ?keep-alive)\r\n)*+"
 )
-_HEAD = re.compile(
-    rb"POST (/[a-z0-9/_-]*) HTTP/1\.1\r\n" + _LINE + rb"(?i:Content-Length): ?([0-9]{1,9})\r\n" + _LINE + rb"\r\n"
-)
+_ID = rb"(?:(?i:X-Request-ID): ?([A-Za-z0-9._-]{1,64})\r\n" + _LINES + rb")?"
+_LENGTH = rb"(?i:Content-Length): ?([0-9]{1,9})\r\n"
+_HEAD = re.compile(rb"POST (/[a-z0-9/_-]*) HTTP/1\.1\r\n" + _LINES + _ID + _LENGTH + _LINES + _ID + rb"\r\n")
 
 
 @dataclass(frozen=True, slots=True)

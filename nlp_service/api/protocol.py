@@ -202,7 +202,6 @@ class BoundedHttp(HttpToolsProtocol):
             return False
         self.transport.write(STATUS_LINE[429] + header_lines(self.server_state.default_headers) + answer)
         self.server_state.total_requests += 1
-        self._end()
         self._refused = now
         if self.timeout_keep_alive_task is None:
             self.timeout_keep_alive_task = self.loop.call_later(

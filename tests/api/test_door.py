@@ -131,8 +131,11 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 
 
 @pytest.mark.usefixtures("full")
-def test_what_follows_a_refusal_is_not_even_parsed(port: int, parsed: list[bytes]) -> None:
+def test_what_follows_a_refusal_is_not_even_parsed(
+    port: int, parsed: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
     time.sleep(2 * door.LATELY_SECONDS)  # nothing is expected to be refused any more
+    monkeypatch.setattr(door, "LATELY_SECONDS", 5.0)
     body = json.dumps(ONE).encode()
     with create_connection((HOST, port), PATIENCE) as connection:
 
@@ -154,7 +157,13 @@ def test_what_follows_a_refusal_is_not_even_parsed(port: int, parsed: list[bytes
 
 @pytest.mark.usefixtures("full")
 def test_a_batch_that_has_room_comes_in_also_behind_a_refusal(port: int) -> None:
-    assert [_post(port, body).status_code for body in (ONE, FEW, ONE)] == [429, 200, 429]
+    statuses = []
+    with create_connection((HOST, port), PATIENCE) as connection:
+        for body in (ONE, ONE, FEW, ONE):
+            sent = json.dumps(body).encode()
+            connection.sendall(_request(sent) + sent)
+            statuses.append(_read(connection)[0].status)
+    assert statuses == [429, 429, 200, 429]
 
 
 @pytest.mark.usefixtures("full", "parsed")
@@ -176,8 +185,8 @@ def test_a_connection_with_nothing_but_refusals_is_closed_in_time(
 
 
 @pytest.mark.usefixtures("full")
-def test_who_takes_no_answers_is_sent_no_more(port: int) -> None:
-    """As many requests as fit are sent without an answer being read: none is lost, and none is answered twice."""
+def test_all_that_is_sent_at_once_is_answered_once(port: int) -> None:
+    """Requests are sent as fast as they are taken, one behind the other: each is answered, and none twice."""
     body = json.dumps(ONE).encode()
     _post(port, ONE)
     requests, answers = 3000, b""

@@ -104,6 +104,7 @@ def test_the_id_is_read(lines: list[str]) -> None:
         _request("Host: \xe9", LENGTH),
         _request("X-Request-ID: a b", LENGTH),
         _request("X-Request-ID: a", LENGTH, "X-Request-ID: b"),
+        _request("X-Request-ID: a", "X-Request-ID: b", LENGTH),
         _request("Host: a", LENGTH).replace(b"\r\n", b"\n"),
         b"\r\n" + _request("Host: a", LENGTH),
         _request("Host: a"),

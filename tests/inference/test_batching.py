@@ -238,6 +238,7 @@ class TestOverload:
         batcher.submit(["又在计算"])
         assert gate.begun.wait(60)
         batcher.submit(["又可以多等一会儿"])
+        batcher.submit(["排在它后面的也一样"])
         gate.go.set()
         batcher.close()
 

@@ -40,7 +40,7 @@ typedef struct {
 
 typedef struct {
     int32_t hidden, feed, layers;
-    int32_t halves; /* whether attention multiplies 16-bit floats (bfloat16), where `forward_halves` */
+    int32_t halves; /* whether attention of long texts multiplies 16-bit floats (bfloat16), where `forward_halves` */
     float epsilon;
     const uint8_t *words; /* [vocabulary][hidden] */
     const uint16_t *word_scale; /* [vocabulary], 16-bit floats */

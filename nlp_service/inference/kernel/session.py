@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nlp_service.inference.bundle import WHOLE, GraphFiles
 from nlp_service.inference.kernel.completions import completions
-from nlp_service.inference.kernel.library import KINDS, library
+from nlp_service.inference.kernel.library import KINDS, Model, library
 from nlp_service.inference.kernel.weights import Weights, read_weights
 from nlp_service.inference.mapped import open_graph
 from nlp_service.inference.openvino_import import import_openvino
@@ -34,12 +34,13 @@ class KernelSession:
     def __init__(self, weights: Weights, threads: int, *, halves: bool = True) -> None:
         """With a single thread, those that call `run` compute themselves, and it computes what is begun.
 
-        Attention multiplies 16-bit floats where the processor can, unless not `halves`. Raises OSError where there is
-        no thread to be had.
+        Attention of long texts multiplies 16-bit floats where the processor can, unless not `halves`. Raises OSError
+        where there is no thread to be had.
         """
         self._weights = weights
         self._library = library()
-        weights.model.halves = halves and self._library.forward_halves()
+        self._model = Model.from_buffer_copy(weights.model)
+        self._model.halves = halves and self._library.forward_halves()
         self._pool = self._library.pool_open(threads)
         if not self._pool:
             raise OSError("没有线程或内存可用 · no thread or memory to be had")
@@ -72,7 +73,7 @@ class KernelSession:
         Raises ValueError for ids and lengths that the encoder does not know, MemoryError.
         """
         batch = self._laid_out(rows)
-        if self._library.pool_forward(self._pool, ctypes.byref(self._weights.model), *batch.addresses):
+        if self._library.pool_forward(self._pool, ctypes.byref(self._model), *batch.addresses):
             raise MemoryError(NO_MEMORY)
         return batch.pooled
 
@@ -91,7 +92,7 @@ class KernelSession:
 
         telling = completions()
         number = telling.expect(ended)
-        model = ctypes.byref(self._weights.model)
+        model = ctypes.byref(self._model)
         if self._library.pool_begin(self._pool, model, *batch.addresses, telling.queue, number):
             telling.forget(number)
             raise MemoryError(NO_MEMORY)
