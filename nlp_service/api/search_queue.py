@@ -38,14 +38,13 @@ class SearchQueue:
         self._pool = ThreadPoolExecutor(min(threads, MOST_THREADS), thread_name_prefix="search")
         self._lock = threading.Lock()
         self._waiting = 0
-        self._ready = 0
         self._seconds = SECONDS_PER_SEARCH
         self._ended = 0.0
 
     def check_room(self) -> None:
         """Raise Overloaded when a search that comes now would wait too long; costs microseconds."""
         seconds = MARGIN * self._waiting * self._seconds
-        self._patience.check(seconds, time.perf_counter(), empty=not self._ready)
+        self._patience.check(seconds, time.perf_counter(), empty=not self._waiting)
 
     @contextmanager
     def place(self) -> Iterator["Place"]:
@@ -55,33 +54,28 @@ class SearchQueue:
         """
         self.check_room()
         place = Place(self, self._pool)
+        self._patience.comes(place.arrived, first=not self._waiting)
         self._count(1)
         try:
             yield place
         finally:
             self.leave(place)
 
-    def wants_thread(self, place: "Place") -> None:
-        """Note that a place waits for a thread alone, until it leaves."""
-        with self._lock:
-            self._patience.comes(time.perf_counter(), first=not self._ready)
-            self._ready += 1
-            place.ready = True
-
     def leave(self, place: "Place") -> None:
         """Count a place no longer, if it still is."""
         with self._lock:
             counted, place.counted = place.counted, False
-            self._ready -= place.ready
-            place.ready = False
         if counted:
             self._count(-1)
 
     def ended(self, place: "Place") -> None:
-        """Note that a search has ended: how long it took since the one before, whatever it waited for."""
+        """Note that a search has ended: how long it took since the one before, or since it wanted a thread.
+
+        What waits for the encoder of queries alone is that one's to refuse.
+        """
         with self._lock:
             now = time.perf_counter()
-            self._seconds += NEWEST * (now - max(self._ended, place.arrived) - self._seconds)
+            self._seconds += NEWEST * (now - max(self._ended, place.encoded) - self._seconds)
             self._ended = now
 
     def close(self) -> None:
@@ -99,17 +93,16 @@ class Place:
 
     def __init__(self, queue: SearchQueue, pool: ThreadPoolExecutor) -> None:
         self.counted = True
-        self.ready = False
         self._queue = queue
         self._pool = pool
-        self.arrived = time.perf_counter()
+        self.arrived = self.encoded = time.perf_counter()
 
     async def run(self, search: Callable[[], Result]) -> Result:
         """What `search` gives when its turn has come; raises Overloaded when that is too late.
 
         One that is cancelled is not begun.
         """
-        self._queue.wants_thread(self)
+        self.encoded = time.perf_counter()
         return await asyncio.wrap_future(self._pool.submit(copy_context().run, self._begin, search))
 
     def _begin(self, search: Callable[[], Result]) -> Result:

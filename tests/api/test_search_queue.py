@@ -101,6 +101,27 @@ def test_one_that_would_wait_too_long_is_refused_at_once(narrow: SearchQueue, go
     assert error.retry_after >= 1
 
 
+def test_what_waits_for_its_encoder_alone_fills_no_queue() -> None:
+    """However long queries take to be encoded, searches that take no time leave room for others."""
+    queue = SearchQueue(1, Patience(1.0, standing=0.05))
+
+    async def ask() -> None:
+        with queue.place() as place:
+            await asyncio.sleep(0.2)
+            await place.run(int)
+
+    async def ask_for(seconds: float) -> None:
+        asked = []
+        while seconds > 0:
+            asked.append(asyncio.create_task(ask()))
+            await asyncio.sleep(0.02)
+            seconds -= 0.02
+        await asyncio.gather(*asked)
+
+    asyncio.run(ask_for(2.0))
+    queue.close()
+
+
 def test_fewer_may_wait_when_the_queue_has_stood_for_long(go: threading.Event) -> None:
     longest = 20 * MARGIN * SECONDS_PER_SEARCH
     queue = SearchQueue(1, Patience(longest, standing=longest / 1000))
